@@ -1,0 +1,71 @@
+//! Reasons of `google.rpc.ErrorInfo`, domain [`DOMAIN`]: stable names for programs. docs/errors.md explains each.
+
+/// `ErrorInfo.domain` of every error.
+pub const DOMAIN: &str = "chancery";
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
+        $($(#[doc = $doc])+ pub const $name: &str = stringify!($name);)+
+        /// Every reason, with what it means.
+        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),+))),+];
+    };
+}
+
+reasons! {
+    /// Policy does not allow it, or the resource does not exist where the caller can't see.
+    DENIED,
+    /// A field of the request is malformed.
+    INVALID_ARGUMENT,
+    /// The request is over the size limit.
+    TOO_LARGE,
+    /// The resource does not exist.
+    NOT_FOUND,
+    /// The resource exists already.
+    ALREADY_EXISTS,
+    /// The key version's state does not allow it.
+    WRONG_STATE,
+    /// The key's purpose does not allow it.
+    WRONG_PURPOSE,
+    /// The token lacks the algorithm.
+    UNSUPPORTED_ALGORITHM,
+    /// The digest's length is not its hash's, or the algorithm does not sign digests of that kind.
+    WRONG_DIGEST,
+    /// The CRC-32C does not match the bytes.
+    CHECKSUM_MISMATCH,
+    /// The request id was used before with other content.
+    REQUEST_ID_REUSED,
+    /// The request was in flight at two crashes of the enclave and is not tried again.
+    QUARANTINED,
+    /// The client's certificate names no single principal.
+    IDENTITY_AMBIGUOUS,
+    /// The client's certificate gives no role.
+    NO_ROLE,
+    /// The certificate's name is outside what its trust anchor may name.
+    NAME_NOT_ALLOWED,
+    /// The certificate's public key is kept here.
+    KEY_HELD_HERE,
+    /// The certificate has expired or is not valid yet.
+    CERTIFICATE_EXPIRED,
+    /// The certificate's issuer is no registered trust anchor.
+    UNKNOWN_ANCHOR,
+    /// The caller used up its budget; try again later.
+    BUDGET_EXHAUSTED,
+    /// The token or its enclave is down; try again.
+    TOKEN_UNAVAILABLE,
+    /// The audit log can't be written; nothing is released until it can.
+    AUDIT_UNAVAILABLE,
+    /// The store can't be written.
+    STORE_UNAVAILABLE,
+    /// The store disagrees with the audit log about this resource.
+    STATE_MISMATCH,
+    /// The object in the token is not the key that was registered.
+    KEY_MISMATCH,
+    /// The token made a signature that its public key does not verify.
+    SIGNATURE_CHECK_FAILED,
+    /// The deadline passed.
+    DEADLINE_EXCEEDED,
+    /// The service is stopping.
+    STOPPING,
+    /// A defect of the service.
+    INTERNAL,
+}

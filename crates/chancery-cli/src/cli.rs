@@ -1,0 +1,159 @@
+//! The command line: what is offered, and which module does it.
+//!
+//! **Invariants**
+//! * Only what the service can do is offered: words that it does not know are refused here, with those it knows.
+//! * Every way out is one of the exit codes in [`crate::failure`].
+//!
+//! **Not here**: what the commands do.
+
+use crate::{
+    audit, bench, certificates, csr,
+    failure::{CliError, Doing as _, EXIT_USAGE},
+    keys, output,
+    output::Output,
+    sign, status, verify,
+};
+use chancery_client::{Client, ClientConfig};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use std::{env, future::Future, io, path::PathBuf, process::ExitCode};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 verification failed, 64 usage, 65 rejected, 66 input file, 69 unavailable, 70 internal, \
+73 output file, 77 denied.
+KEY is a full name: organizations/ORG/keys/KEY, which stands for its primary version, or …/versions/N.";
+
+/// Keys, signatures, certificates and the audit log of a Chancery deployment.
+#[derive(Debug, Parser)]
+#[command(name = "chancery", version, after_help = EXIT_CODES, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command knows.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// The client's configuration: address, certificate, key and CA
+    #[arg(long, global = true, env = "CHANCERY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Tables for people or JSON for scripts
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table, value_name = "FORM")]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make, look up and rotate keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Sign a file
+    Sign(sign::Args),
+    /// Verify a file's signature with a key kept by the service
+    Verify(verify::Args),
+    /// Make a certificate signing request (PKCS #10) for a key
+    Csr(csr::Args),
+    /// Issue certificates
+    #[command(subcommand)]
+    Certificates(certificates::Command),
+    /// Read the audit log, and verify a copy of it offline
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Is the service there, and can it release signatures?
+    Status,
+    /// Measure the service
+    #[command(subcommand)]
+    Bench(bench::Command),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+impl Global {
+    /// Reads the configuration.
+    pub(crate) fn config(&self) -> Result<ClientConfig, CliError> {
+        let path = self.config.as_deref().ok_or_else(|| {
+            CliError::Usage(
+                "no client configuration: give --config FILE or set CHANCERY_CONFIG \
+                 (`chanceryd dev` writes DIR/clients/NAME/client.toml)"
+                    .into(),
+            )
+        })?;
+        Ok(ClientConfig::load(path)?)
+    }
+
+    /// Reads the configuration and connects.
+    pub(crate) async fn connect(&self) -> Result<Client, CliError> {
+        connect(&self.config()?).await
+    }
+}
+
+/// Connects as a configuration says.
+pub(crate) async fn connect(config: &ClientConfig) -> Result<Client, CliError> {
+    Client::connect(config).await.doing("connect")
+}
+
+/// Parses the arguments, runs the command, reports how it went.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &env::args().collect::<Vec<_>>()),
+    };
+    match dispatch(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            error.report(cli.global.output);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// What clap has to say: help and version were asked for, everything else is wrong usage.
+fn usage(error: &clap::Error, line: &[String]) -> ExitCode {
+    let json = line.iter().any(|word| word == "--output=json")
+        || line.windows(2).any(|words| words[0] == "--output" && words[1] == "json");
+    if error.use_stderr() && json {
+        CliError::Usage(error.to_string().trim_end().to_owned()).report(Output::Json);
+    } else {
+        // Nothing can be said if stderr is gone; the exit code still tells.
+        let _ = error.print();
+    }
+    if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Keys(command) => online(keys::run(global, command)),
+        Command::Sign(args) => online(sign::run(global, args)),
+        Command::Verify(args) => online(verify::run(global, args)),
+        Command::Csr(args) => online(csr::run(global, args)),
+        Command::Certificates(command) => online(certificates::run(global, command)),
+        Command::Audit(audit::Command::Verify(args)) => audit::verify::run(global.output, args),
+        Command::Audit(audit::Command::List(args)) => online(audit::list::run(global, args)),
+        Command::Audit(audit::Command::Checkpoint(args)) => online(audit::checkpoint::run(global, args)),
+        Command::Status => online(status::run(global)),
+        Command::Bench(bench::Command::Sign(args)) => online(bench::run(global, args)),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "chancery", &mut script);
+            output::bytes(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn online<F: Future<Output = Result<ExitCode, CliError>>>(command: F) -> Result<ExitCode, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error: io::Error| CliError::Internal(format!("can't start the runtime: {error}")))?;
+    runtime.block_on(command)
+}
+
+#[cfg(test)]
+mod tests;

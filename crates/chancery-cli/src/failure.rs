@@ -1,0 +1,256 @@
+//! Why a command failed: the exit code, and what people and scripts read on stderr.
+//!
+//! **Invariants**
+//! * One table says which gRPC code ends in which exit code, and denied, rejected, unavailable and failed stay apart.
+//! * A message says what failed, why, and what to do next.
+//!
+//! **Not here**: decoding of the service's errors (chancery-client).
+
+use crate::output::{self, Output};
+use chancery_api::reasons;
+use chancery_audit::verify::VerifyError;
+use chancery_client::{ClientError, Code, ConfigError};
+use serde_json::{Value, json};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Verification failed.
+pub(crate) const EXIT_UNVERIFIED: u8 = 1;
+/// Wrong usage or configuration.
+pub(crate) const EXIT_USAGE: u8 = 64;
+const EXIT_REJECTED: u8 = 65;
+const EXIT_INPUT: u8 = 66;
+/// The service can't be reached or can't serve now.
+pub(crate) const EXIT_UNAVAILABLE: u8 = 69;
+const EXIT_INTERNAL: u8 = 70;
+const EXIT_OUTPUT: u8 = 73;
+const EXIT_DENIED: u8 = 77;
+
+/// The exit code of a call that failed.
+pub(crate) fn exit_code(code: Code) -> u8 {
+    match code {
+        Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists | Code::NotFound | Code::OutOfRange => {
+            EXIT_REJECTED
+        }
+        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => EXIT_UNAVAILABLE,
+        Code::PermissionDenied | Code::Unauthenticated => EXIT_DENIED,
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::DataLoss => EXIT_INTERNAL,
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The arguments don't fit together.
+    #[error("{0}")]
+    Usage(String),
+    /// The client's configuration can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The service did not do it.
+    #[error("can't {doing}: {error}")]
+    Call {
+        /// What was tried, e.g. "sign with organizations/org1/keys/peer0".
+        doing: String,
+        /// Why it failed.
+        error: ClientError,
+    },
+    /// The input can't be what it is given as.
+    #[error("{0}")]
+    Rejected(String),
+    /// An input can't be read.
+    #[error("can't read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An output can't be written.
+    #[error("can't write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A copy of the audit log does not verify.
+    #[error("the log does not verify: {0}")]
+    Unverified(#[from] VerifyError),
+    /// A directory is not a log, so that nothing is proved.
+    #[error("the log does not verify: {0}")]
+    NoLog(String),
+    /// The service's answer, or we, are wrong.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Says what was being done when a call failed.
+pub(crate) trait Doing<T> {
+    /// `what` completes "can't …".
+    fn doing(self, what: impl Into<String>) -> Result<T, CliError>;
+}
+
+impl<T> Doing<T> for Result<T, ClientError> {
+    fn doing(self, what: impl Into<String>) -> Result<T, CliError> {
+        self.map_err(|error| CliError::Call { doing: what.into(), error })
+    }
+}
+
+impl CliError {
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Read { path, source }
+    }
+
+    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Write { path, source }
+    }
+
+    /// The process's exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Config(_) => EXIT_USAGE,
+            Self::Call { error, .. } => exit_code(error.code),
+            Self::Rejected(_) => EXIT_REJECTED,
+            Self::Read { .. } => EXIT_INPUT,
+            // A reader that has seen enough (`| head`) is no failure.
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Write { .. } => EXIT_OUTPUT,
+            Self::Unverified(_) | Self::NoLog(_) => EXIT_UNVERIFIED,
+            Self::Internal(_) => EXIT_INTERNAL,
+        }
+    }
+
+    /// Writes the error to stderr.
+    pub(crate) fn report(&self, form: Output) {
+        if self.exit_code() == 0 {
+            return;
+        }
+        match form {
+            Output::Json => output::complain(&self.json().to_string()),
+            Output::Table => {
+                output::complain(&format!("error: {}", output::printable(&self.to_string())));
+                if let Some(next) = self.next() {
+                    output::complain(&format!(" next: {next}"));
+                }
+            }
+        }
+    }
+
+    /// What to do about it, where we can tell.
+    fn next(&self) -> Option<&'static str> {
+        match self {
+            Self::Usage(_) => Some("see `chancery help`"),
+            Self::Config(_) => Some("correct the file, or name another with --config or CHANCERY_CONFIG"),
+            Self::Call { error, .. } => advice(error),
+            Self::Unverified(_) | Self::NoLog(_) => Some(
+                "keep the files as they are, compare them with another copy of the log, and ask who could write here",
+            ),
+            Self::Internal(_) => Some("report it, with the service's log of this moment"),
+            Self::Rejected(_) | Self::Read { .. } | Self::Write { .. } => None,
+        }
+    }
+
+    /// The object on stderr with `--output json`.
+    fn json(&self) -> Value {
+        let mut error = json!({ "message": self.to_string(), "exit_code": self.exit_code() });
+        if let Some(next) = self.next() {
+            error["next"] = next.into();
+        }
+        match self {
+            Self::Call { doing, error: call } => {
+                error["doing"] = doing.as_str().into();
+                error["code"] = code_name(call.code).into();
+                error["reason"] = call.reason.as_deref().into();
+                error["retryable"] = call.retryable.into();
+                error["performed"] = call.performed.map(|performed| performed.as_str()).into();
+                error["violations"] = (call.violations.iter())
+                    .map(|violation| json!({ "field": violation.field, "description": violation.description }))
+                    .collect();
+            }
+            Self::Unverified(found) => {
+                error["record"] = found.record.into();
+                error["segment"] = found.segment.as_str().into();
+                error["offset"] = found.offset.into();
+            }
+            _ => {}
+        }
+        json!({ "error": error })
+    }
+}
+
+/// The code as google.rpc.Code spells it.
+pub(crate) fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+fn advice(error: &ClientError) -> Option<&'static str> {
+    let by_reason = match error.reason.as_deref().unwrap_or_default() {
+        reasons::DENIED => {
+            "check the name and which client.toml you use; the organization's auditor sees the denial in the audit log"
+        }
+        reasons::WRONG_STATE => "see the version's state with `chancery keys show`",
+        reasons::WRONG_PURPOSE => {
+            "see the key's purpose with `chancery keys show`; a certify key only issues certificates"
+        }
+        reasons::WRONG_DIGEST => "name the hash that made the digest with --hash, or give the message itself",
+        reasons::REQUEST_ID_REUSED | reasons::CHECKSUM_MISMATCH => "run the command again",
+        reasons::IDENTITY_AMBIGUOUS | reasons::NO_ROLE | reasons::NAME_NOT_ALLOWED => {
+            "have the organization's CA issue a certificate that its registry allows, or have an officer register you"
+        }
+        reasons::KEY_HELD_HERE => "use a client certificate whose key is kept by the client and not by the service",
+        reasons::CERTIFICATE_EXPIRED => {
+            "renew the client certificate named in client.toml, and check this machine's clock"
+        }
+        reasons::UNKNOWN_ANCHOR => "check that client.toml names this deployment and a certificate of a registered CA",
+        reasons::BUDGET_EXHAUSTED => "wait a moment and try again, more slowly",
+        reasons::STATE_MISMATCH | reasons::KEY_MISMATCH | reasons::SIGNATURE_CHECK_FAILED => {
+            "tell the operator at once: the key is refused until this is explained"
+        }
+        reasons::TOKEN_UNAVAILABLE | reasons::AUDIT_UNAVAILABLE | reasons::STORE_UNAVAILABLE => {
+            "try again in a moment; if it stays, the operator finds the cause in the service's log"
+        }
+        _ => "",
+    };
+    if !by_reason.is_empty() {
+        return Some(by_reason);
+    }
+    match error.code {
+        Code::Unavailable if !error.retryable => Some("check `ca` and `server_name` in client.toml"),
+        Code::Unavailable => Some("check that chanceryd runs and that client.toml names its address, then try again"),
+        Code::Unauthenticated => Some("check the certificate named in client.toml"),
+        _ if error.retryable => Some("try again in a moment"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! `chancery sign`.
+//!
+//! **Invariant**: a signature is written only when the service saw what we sent and we hold what it made (CRC-32C both
+//! ways).
+
+use crate::{
+    cli::Global,
+    failure::{CliError, Doing as _},
+    files,
+    output::{self, Output},
+    signing_input::SigningInput,
+    words::{self, HashChoice, parser},
+};
+use chancery_api::{
+    names::KeyOrVersionName,
+    v1::{RsaPadding, SignRequest, SignResponse, SignatureFormat},
+};
+use chancery_client::request_id;
+use serde_json::json;
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The key or key version that signs
+    key: KeyOrVersionName,
+    /// The file to sign; - is standard input
+    #[arg(long = "in", value_name = "FILE")]
+    input: PathBuf,
+    /// Hash the file with this; none: the file is the digest (ECDSA, RSA) or the message (Ed25519)
+    /// [default: the algorithm's]
+    #[arg(long, value_parser = parser(words::HASHES))]
+    hash: Option<HashChoice>,
+    /// RSA: the signature scheme [default: pkcs1]
+    #[arg(long, value_parser = parser(words::PADDINGS))]
+    padding: Option<RsaPadding>,
+    /// ECDSA: how to write the signature; der is the only form of the others
+    #[arg(long, value_parser = parser(words::FORMATS), default_value = "der")]
+    format: SignatureFormat,
+    /// ECDSA: give the smaller of s and n-s [default: true for der, false for raw]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    low_s: Option<bool>,
+    /// Where to write the signature; - is standard output
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliError> {
+    let to_stdout = output::is_dash(&args.out);
+    if to_stdout && global.output == Output::Json {
+        return Err(CliError::Usage("--out - and --output json would both write to standard output".into()));
+    }
+    let client = global.connect().await?;
+    let input = SigningInput::prepare(&client, &args.key, &args.input, args.hash).await?;
+    let request = SignRequest {
+        name: args.key.to_string(),
+        input_crc32c: Some(crc32c::crc32c(input.bytes())),
+        input: Some(input.into()),
+        format: args.format.into(),
+        low_s: args.low_s,
+        padding: args.padding.unwrap_or(RsaPadding::Unspecified).into(),
+        request_id: request_id(),
+        ..SignRequest::default()
+    };
+    let response = client
+        .retry(|attempt| {
+            let (mut signing, request) = (client.signing(), attempt.request(request.clone()));
+            async move { signing.sign(request).await }
+        })
+        .await
+        .doing(format!("sign with {}", args.key))?;
+    check(&request.request_id, &response)?;
+    files::write(&args.out, &response.signature)?;
+    match global.output {
+        Output::Json => output::json(&json!({
+            "name": response.name,
+            "signature": hex::encode(&response.signature),
+            "request_id": response.request_id,
+            "record_index": response.record_index,
+            "replayed": response.replayed,
+        }))?,
+        Output::Table => output::summary(
+            to_stdout,
+            &format!(
+                "signed by {}, {} bytes, audit record {}",
+                response.name,
+                response.signature.len(),
+                response.record_index
+            ),
+        )?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the answer belongs to the request, undamaged both ways.
+pub(crate) fn check(request_id: &str, response: &SignResponse) -> Result<(), CliError> {
+    let wrong = if response.request_id != request_id {
+        "the answer belongs to another request"
+    } else if !response.verified_input_crc32c {
+        "the service did not check that the input arrived undamaged"
+    } else if response.signature_crc32c != crc32c::crc32c(&response.signature) {
+        "the signature was damaged on its way"
+    } else {
+        return Ok(());
+    };
+    Err(CliError::Internal(format!("{wrong}: the signature is discarded")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_or_foreign_answer_is_discarded() {
+        let good = SignResponse {
+            request_id: "a".into(),
+            signature: vec![1, 2, 3],
+            signature_crc32c: crc32c::crc32c(&[1, 2, 3]),
+            verified_input_crc32c: true,
+            ..SignResponse::default()
+        };
+        check("a", &good).unwrap();
+        for bad in [
+            SignResponse { request_id: "b".into(), ..good.clone() },
+            SignResponse { signature: vec![1, 2, 4], ..good.clone() },
+            SignResponse { verified_input_crc32c: false, ..good.clone() },
+        ] {
+            assert_eq!(check("a", &bad).unwrap_err().exit_code(), 70);
+        }
+    }
+}

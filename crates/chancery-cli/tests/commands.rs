@@ -1,0 +1,257 @@
+//! The command against a service on loopback, over mutual TLS, as a user runs it.
+
+#[path = "../../chancery-client/tests/deployment/mod.rs"]
+mod deployment;
+mod service;
+
+use deployment::{Deployment, Running};
+use serde_json::Value;
+use service::{ED25519, KEYS, PEER0, RECORDS, Service};
+use std::{
+    collections::HashSet,
+    fs,
+    net::Ipv4Addr,
+    path::PathBuf,
+    process::{Command, Output},
+    sync::LazyLock,
+};
+use tonic_health::ServingStatus;
+
+/// Keeps the server's tasks going while a test waits for the command.
+static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
+
+/// A service, and the files of a client that it accepts.
+struct Bench {
+    service: Service,
+    deployment: Deployment,
+    config: PathBuf,
+    _running: Running,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with_health(ServingStatus::Serving)
+    }
+
+    fn with_health(status: ServingStatus) -> Self {
+        let (service, deployment) = (Service::new(), Deployment::new());
+        let running = RUNTIME
+            .block_on(async { deployment.serve((Ipv4Addr::LOCALHOST, 0).into(), service.routes(status).await).await });
+        let config = deployment.write("peer0", &deployment.good(&running.addresses()));
+        Self { service, deployment, config, _running: running }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.deployment.dir.path().join(name)
+    }
+
+    /// Runs `chancery` in the test's folder.
+    fn run(&self, line: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_chancery"))
+            .current_dir(self.deployment.dir.path())
+            .env("CHANCERY_CONFIG", &self.config)
+            .args(line.split_whitespace())
+            .output()
+            .unwrap()
+    }
+
+    fn succeeds(&self, line: &str) -> Vec<u8> {
+        let output = self.run(line);
+        assert!(output.status.success(), "{line}: {output:?}");
+        output.stdout
+    }
+
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_slice(&self.succeeds(&format!("--output json {line}"))).unwrap()
+    }
+
+    /// The exit code and the error object.
+    fn fails(&self, line: &str) -> (i32, Value) {
+        let output = self.run(&format!("--output json {line}"));
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        (output.status.code().unwrap(), error["error"].clone())
+    }
+}
+
+/// The oracle is openssl: it knows nothing of what was sent.
+#[test]
+fn a_signature_over_a_large_file_verifies_with_openssl() {
+    let bench = Bench::new();
+    fs::write(bench.path("in"), vec![0xa5; 3_000_000]).unwrap();
+    bench.succeeds(&format!("keys public {PEER0} --out pub.pem"));
+    bench.succeeds(&format!("sign {PEER0} --in in --out sig"));
+    let openssl = Command::new("openssl")
+        .current_dir(bench.deployment.dir.path())
+        .args("dgst -sha256 -verify pub.pem -signature sig in".split(' '))
+        .output()
+        .unwrap();
+    assert!(openssl.status.success(), "{openssl:?}");
+
+    bench.succeeds(&format!("sign {ED25519} --in in --out sig-ed"));
+    bench.succeeds(&format!("keys public {ED25519} --out ed.pem"));
+    let openssl = Command::new("openssl")
+        .current_dir(bench.deployment.dir.path())
+        .args("pkeyutl -verify -pubin -inkey ed.pem -rawin -in in -sigfile sig-ed".split(' '))
+        .output()
+        .unwrap();
+    assert!(openssl.status.success(), "{openssl:?}");
+}
+
+#[test]
+fn a_signature_is_valid_or_the_exit_code_says_that_it_is_not() {
+    let bench = Bench::new();
+    fs::write(bench.path("in"), "message").unwrap();
+    let signed = bench.json(&format!("sign {PEER0} --in in --out sig"));
+    assert_eq!(
+        signed["signature"],
+        fs::read(bench.path("sig")).unwrap().iter().map(|b| format!("{b:02x}")).collect::<String>()
+    );
+    assert_eq!(bench.json(&format!("verify {PEER0} --in in --signature sig"))["valid"], true);
+    fs::write(bench.path("in"), "another message").unwrap();
+    let output = bench.run(&format!("verify {PEER0} --in in --signature sig"));
+    assert_eq!((output.status.code(), output.stdout.starts_with(b"invalid")), (Some(1), true));
+}
+
+#[test]
+fn a_retry_keeps_its_request_id() {
+    let bench = Bench::new();
+    fs::write(bench.path("in"), "message").unwrap();
+    bench.service.fail(2);
+    bench.succeeds(&format!("sign {PEER0} --in in --out sig"));
+    let seen = bench.service.seen();
+    assert_eq!((seen.len(), seen.iter().collect::<HashSet<_>>().len()), (3, 1));
+}
+
+#[test]
+fn errors_have_their_exit_code_and_leave_no_file() {
+    let bench = Bench::new();
+    fs::write(bench.path("in"), "message").unwrap();
+    let other = "organizations/org2/keys/peer0";
+    for (line, code, reason) in [
+        (format!("sign {other} --in in --out sig"), 77, "DENIED"),
+        (format!("sign {ED25519} --in in --hash sha256 --out sig"), 65, "WRONG_DIGEST"),
+        (format!("keys create {PEER0} --algorithm ec-p256"), 65, "ALREADY_EXISTS"),
+        (format!("keys rotate {PEER0}"), 65, "WRONG_STATE"),
+    ] {
+        let (exit, error) = bench.fails(&line);
+        assert_eq!((exit, &error["reason"]), (code, &reason.into()), "{line}: {error}");
+    }
+    assert_eq!(bench.fails(&format!("sign {PEER0} --in gone --out sig")).0, 66);
+    assert_eq!(bench.fails(&format!("sign {PEER0} --in in --out gone/sig")).0, 73);
+    assert_eq!(bench.run("sign peer0 --in in --out sig").status.code(), Some(64));
+    assert_eq!(bench.fails("sign peer0 --in in --out sig").1["exit_code"], 64);
+    assert_eq!(bench.fails("--config gone.toml status").0, 64);
+    assert!(!bench.path("sig").exists());
+
+    let line = format!("sign {other} --in in --out sig");
+    let stderr = String::from_utf8(bench.run(&line).stderr).unwrap();
+    assert!(stderr.contains("DENIED") && stderr.contains("next:"), "{stderr}");
+}
+
+#[test]
+fn nobody_there_is_unavailable() {
+    let bench = Bench::new();
+    let socket = RUNTIME.block_on(async { tokio::net::TcpSocket::new_v4().unwrap() });
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let addresses = [socket.local_addr().unwrap().to_string()];
+    let down = bench.deployment.write("down", &bench.deployment.good(&addresses));
+    let (exit, error) = bench.fails(&format!("--config {} status", down.display()));
+    assert_eq!((exit, &error["code"]), (69, &"UNAVAILABLE".into()), "{error}");
+}
+
+#[test]
+fn listings_go_through_all_pages() {
+    let bench = Bench::new();
+    let keys = bench.json("keys list");
+    let names: HashSet<&str> = keys.as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), KEYS);
+    let table = String::from_utf8(bench.succeeds("keys list organizations/org1")).unwrap();
+    assert_eq!(table.lines().count(), KEYS + 1);
+    assert!(table.lines().next().unwrap().starts_with("NAME"));
+}
+
+#[test]
+fn records_are_limited_and_do_not_reach_the_terminal_as_they_are() {
+    let bench = Bench::new();
+    for (limit, listed) in [("", RECORDS), ("--limit 130", 130), ("--limit 1", 1)] {
+        let records = bench.json(&format!("audit list {limit}"));
+        let indexes: Vec<u64> =
+            records.as_array().unwrap().iter().map(|record| record["index"].as_u64().unwrap()).collect();
+        assert_eq!(indexes, (0..listed).collect::<Vec<_>>());
+    }
+    let table = bench.succeeds("audit list --organization org2");
+    assert!(!table.contains(&0x1b));
+    assert!(String::from_utf8(table).unwrap().contains("organizations/org2/keys/\\u{1b}"));
+}
+
+#[test]
+fn status_tells_whether_signatures_can_be_released() {
+    let status = Bench::new().json("status");
+    assert_eq!((&status["health"], &status["checkpoint_size"]), (&"SERVING".into(), &RECORDS.into()));
+    let ill = Bench::with_health(ServingStatus::NotServing).run("status");
+    assert_eq!(ill.status.code(), Some(69));
+    assert!(String::from_utf8(ill.stdout).unwrap().contains("not serving"));
+}
+
+#[test]
+fn a_checkpoint_is_the_note_as_it_is() {
+    let bench = Bench::new();
+    assert_eq!(bench.succeeds("audit checkpoint"), b"a note\n");
+    assert_eq!(bench.json("audit checkpoint --out note")["size"], RECORDS);
+    assert_eq!(fs::read(bench.path("note")).unwrap(), b"a note\n");
+}
+
+fn released(bench: &Bench) -> Vec<Value> {
+    let text = fs::read_to_string(bench.path("signatures")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn load_counts_every_request_once() {
+    let bench = Bench::new();
+    for mode in ["unary", "stream"] {
+        let before = bench.service.signatures();
+        bench.service.fail(5);
+        let report = bench.json(&format!(
+            "bench sign --key {PEER0} --seconds 1 --in-flight 8 --connections 2 --mode {mode} --signatures signatures"
+        ));
+        let made = bench.service.signatures() - before;
+        assert_eq!(report["signatures"], made, "{mode}: {report}");
+        assert_eq!(report["errors"]["TOKEN_UNAVAILABLE"], 5, "{mode}: {report}");
+        assert_eq!((&report["unanswered"], &report["reconnects"]), (&0.into(), &0.into()), "{mode}: {report}");
+        let lines = released(&bench);
+        assert_eq!(lines.len() as u64, made);
+        for field in ["request_id", "digest", "signature", "record_index"] {
+            let distinct: HashSet<String> = lines.iter().map(|line| line[field].to_string()).collect();
+            assert_eq!(distinct.len(), lines.len(), "{field}");
+        }
+    }
+}
+
+#[test]
+fn a_lost_stream_is_counted_and_opened_again() {
+    let bench = Bench::new();
+    bench.service.cut_streams(2);
+    let report = bench.json(&format!("bench sign --key {PEER0} --seconds 2 --in-flight 8 --mode stream"));
+    assert!(report["signatures"].as_u64().unwrap() > 20, "{report}");
+    // Each cut loses what was in flight then.
+    assert!((2..=16).contains(&report["errors"]["UNAVAILABLE"].as_u64().unwrap()), "{report}");
+}
+
+#[test]
+fn an_open_loop_sends_what_was_asked() {
+    let bench = Bench::new();
+    for mode in ["unary", "stream"] {
+        let report = bench.json(&format!("bench sign --key {ED25519} --seconds 1 --rate 50 --mode {mode}"));
+        assert_eq!(report["signatures"].as_u64().unwrap() + report["not_started"].as_u64().unwrap(), 50, "{report}");
+    }
+}
+
+#[test]
+fn load_that_cannot_succeed_ends_at_once() {
+    let bench = Bench::new();
+    let start = std::time::Instant::now();
+    let (exit, _) = bench.fails("bench sign --key organizations/org2/keys/peer0 --seconds 600");
+    assert_eq!(exit, 77);
+    assert!(start.elapsed().as_secs() < 60);
+}

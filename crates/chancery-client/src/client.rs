@@ -1,0 +1,117 @@
+//! The connection, and the stubs that call through it.
+//!
+//! **Invariant**: a lost connection is made again by the next call, on whichever address answers.
+//!
+//! **Not here**: repeating the call that was lost (`retry`).
+
+use crate::{ClientConfig, ClientError, ConnectError, Transport, connect::Connector};
+use chancery_api::v1::{
+    audit_service_client::AuditServiceClient, certificate_service_client::CertificateServiceClient,
+    key_service_client::KeyServiceClient, signing_service_client::SigningServiceClient,
+};
+use std::{fmt, sync::Arc, time::Duration};
+use tonic::transport::Endpoint;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tower::service_fn;
+
+/// A page of audit records may be this long, in bytes; a record is at most 1 MiB.
+const MAX_AUDIT_PAGE: usize = 64 << 20;
+
+/// Pings keep a quiet connection alive through firewalls, and tell a dead one.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What `grpc.health.v1` says of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Signatures are released.
+    Serving,
+    /// No signature could be released: the token or the log is down.
+    NotServing,
+}
+
+/// A connection to the service. Cheap to clone; clones share the connection.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+    deadline: Duration,
+}
+
+impl Client {
+    /// Connects to the first address that answers. Needs a Tokio runtime, and stays with it.
+    ///
+    /// A certificate that the service does not accept shows at the first call only, as TLS 1.3 has it.
+    ///
+    /// # Errors
+    /// UNAVAILABLE when no address answers, or when what answers is not the service.
+    pub async fn connect(config: &ClientConfig) -> Result<Self, ClientError> {
+        let connector = Arc::new(Connector::new(config));
+        // `https` stands for the scheme only: the connector makes the TLS, to addresses of its own.
+        let authority = &config.addresses[0];
+        let endpoint = Endpoint::from_shared(format!("https://{authority}"))
+            .map_err(|error| ClientError::from(ConnectError::Unreachable(error.to_string())))?
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .keep_alive_while_idle(true);
+        let make = Arc::clone(&connector);
+        let channel = endpoint
+            .connect_with_connector(service_fn(move |_| Arc::clone(&make).connect()))
+            .await
+            .map_err(|error| ClientError::from_transport(&error))?;
+        Ok(Self { transport: Transport { channel, connector }, deadline: config.deadline })
+    }
+
+    /// Signatures.
+    pub fn signing(&self) -> SigningServiceClient<Transport> {
+        SigningServiceClient::new(self.transport.clone())
+    }
+
+    /// Keys and their life.
+    pub fn keys(&self) -> KeyServiceClient<Transport> {
+        KeyServiceClient::new(self.transport.clone())
+    }
+
+    /// Certificate signing requests and certificates.
+    pub fn certificates(&self) -> CertificateServiceClient<Transport> {
+        CertificateServiceClient::new(self.transport.clone())
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> AuditServiceClient<Transport> {
+        AuditServiceClient::new(self.transport.clone()).max_decoding_message_size(MAX_AUDIT_PAGE)
+    }
+
+    /// Whether the service can release signatures now.
+    ///
+    /// # Errors
+    /// When it can't be asked.
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        let answer = self
+            .retry(|attempt| {
+                let mut health = HealthClient::new(self.transport.clone());
+                let request = attempt.request(HealthCheckRequest { service: String::new() });
+                async move { health.check(request).await }
+            })
+            .await?;
+        Ok(match answer.status() {
+            ServingStatus::Serving => Health::Serving,
+            _ => Health::NotServing,
+        })
+    }
+
+    /// How long one call may take, retries included.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// How many connections were made so far: one, and one for each time that it was lost.
+    pub fn connections_made(&self) -> u64 {
+        self.transport.connector.made()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,244 @@
+//! Every verb but Sign and SignCheckpoint, one after the other, on one thread with its own session.
+//!
+//! **Invariants**: the library is loaded, sessions are opened and the login is made on this thread only. A process
+//! logs in to one token, once; `Open` ends a ceremony, so that a process that serves can't sign certificates.
+
+use std::{
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use chancery_ipc::{
+    CreateDeployment, DeploymentCertificateSigned, DeploymentCreated, DestroyKeyPair, FaultReason, GenerateKeyPair,
+    KeyAlgorithm, KeyPairDestroyed, KeyPairGenerated, Open, Opened, SignDeploymentCertificate, TokenAccess,
+    TokenInitialized, request::Verb, response::Result as Reply,
+};
+use cryptoki::{object::ObjectHandle, session::Session};
+
+use crate::{
+    ceremony,
+    checkpoint::{self, CheckpointSigner},
+    fault::{Failure, while_doing},
+    generate::Maker,
+    library::{self, Library},
+    log,
+    login::Login,
+    objects::{self, SystemKey},
+    serve::{Running, Shared},
+    sign::Signer,
+    worker::work,
+};
+
+/// The most session threads.
+const MAX_SESSIONS: u32 = 1024;
+
+/// The control thread's state.
+#[derive(Debug)]
+pub(crate) struct Control {
+    shared: Arc<Shared>,
+    library: Option<Library>,
+    login: Login,
+    maker: Maker,
+    /// The deployment CA's key, after the ceremony and until `Open`.
+    ca: Option<ObjectHandle>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Control {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, library: None, login: Login::NotTried, maker: Maker::new(), ca: None, threads: Vec::new() }
+    }
+
+    /// Does what `verb` asks for.
+    pub(crate) fn perform(&mut self, verb: Verb) -> Result<Reply, Failure> {
+        match verb {
+            Verb::Probe(probe) => Library::load(&mut self.library, &probe.library)?.describe().map(Reply::Probed),
+            Verb::InitializeToken(request) => {
+                library::check_access(&request.token)?;
+                if !matches!(self.login, Login::NotTried) {
+                    return Err(Failure::bad_request("a process that has logged in initializes no token"));
+                }
+                let library = Library::load(&mut self.library, &request.token.library)?;
+                let token = ceremony::initialize_token(library, &request)?;
+                Ok(Reply::TokenInitialized(TokenInitialized { token }))
+            }
+            Verb::CreateDeployment(request) => self.create_deployment(&request).map(Reply::DeploymentCreated),
+            Verb::SignDeploymentCertificate(request) => {
+                self.sign_certificate(&request).map(Reply::DeploymentCertificateSigned)
+            }
+            Verb::Open(request) => self.open(request).map(Reply::Opened),
+            Verb::GenerateKeyPair(request) => self.generate(request).map(Reply::KeyPairGenerated),
+            Verb::DestroyKeyPair(request) => self.destroy(&request).map(Reply::KeyPairDestroyed),
+            Verb::Sign(_) | Verb::SignCheckpoint(_) => Err(Failure::bad_request("no token is open in this process")),
+        }
+    }
+
+    /// Ends the library in good order once the queues are closed: a TPM frees its object slots only then.
+    pub(crate) fn end(self) {
+        for thread in self.threads {
+            // A thread that panicked has ended the process.
+            let _ = thread.join();
+        }
+        drop(self.login);
+        if let Some(Err(failure)) = self.library.map(Library::finalize) {
+            log::line(&failure.message);
+        }
+    }
+
+    fn create_deployment(&mut self, request: &CreateDeployment) -> Result<DeploymentCreated, Failure> {
+        objects::check_deployment(&request.deployment)?;
+        self.log_in(&request.token)?;
+        let logged_in = self.login.done()?;
+        let keys = ceremony::create_deployment(
+            &logged_in.session,
+            &mut self.maker,
+            &request.deployment,
+            &logged_in.algorithms,
+        )?;
+        self.ca = Some(keys.ca);
+        Ok(DeploymentCreated {
+            audit_public_key: keys.audit_public_key,
+            ca_public_key: keys.ca_public_key,
+            token: logged_in.token.clone(),
+        })
+    }
+
+    fn sign_certificate(
+        &mut self,
+        request: &SignDeploymentCertificate,
+    ) -> Result<DeploymentCertificateSigned, Failure> {
+        let Some(ca) = self.ca else {
+            let message = "only the process that ran the ceremony signs certificates of the deployment, until it opens";
+            return Err(Failure::bad_request(message));
+        };
+        let signature = ceremony::sign_certificate(&self.login.done()?.session, ca, &request.tbs_certificate)?;
+        Ok(DeploymentCertificateSigned { signature })
+    }
+
+    fn open(&mut self, request: Open) -> Result<Opened, Failure> {
+        if self.shared.is_open() {
+            return Err(Failure::bad_request("this process has opened its token already"));
+        }
+        if !(1..=MAX_SESSIONS).contains(&request.sessions) {
+            return Err(Failure::bad_request(format!("sessions must be 1 to {MAX_SESSIONS}")));
+        }
+        objects::check_deployment(&request.deployment)?;
+        checkpoint::check_origin(&request.origin)?;
+        self.log_in(&request.token)?;
+        let logged_in = self.login.done()?;
+        let session = &logged_in.session;
+        let audit_key = objects::find_pair(session, &SystemKey::Audit.id(&request.deployment))?;
+        let ca_key = objects::find_pair(session, &SystemKey::DeploymentCa.id(&request.deployment))?;
+        let (Some(audit_key), Some(_)) = (audit_key, ca_key) else {
+            return Err(missing(session, &request.deployment)?);
+        };
+        let mut incarnation = vec![0; 16];
+        getrandom::fill(&mut incarnation)
+            .map_err(|error| Failure::new(FaultReason::TokenFault, format!("no random bytes: {error}")))?;
+
+        // Session threads only ever use keys: read-only sessions suffice (PKCS#11 v3.0 §5.6).
+        let pkcs11 = Library::load(&mut self.library, &request.token.library)?.pkcs11();
+        let session = || pkcs11.open_ro_session(logged_in.slot).map_err(while_doing("opening a session"));
+        let signers = (0..request.sessions).map(|_| session().map(Signer::new)).collect::<Result<Vec<_>, _>>()?;
+        let mut checkpoints = CheckpointSigner::new(session()?, &audit_key, request.origin, request.checkpoint_size)?;
+
+        self.ca = None;
+        self.shared.set_running(Running::new(request.deployment, signers.len()));
+        for (number, mut signer) in signers.into_iter().enumerate() {
+            self.threads.push(start(&self.shared, format!("session-{number}"), move |shared, running| {
+                work(shared, &running.signs, |verb| match verb {
+                    Verb::Sign(request) => signer.sign(&running.keys, &running.operations, request).map(Reply::Signed),
+                    _ => Err(misdirected()),
+                });
+            })?);
+        }
+        self.threads.push(start(&self.shared, "checkpoints".into(), move |shared, running| {
+            work(shared, &running.checkpoints, |verb| match verb {
+                Verb::SignCheckpoint(request) => checkpoints.sign(&request).map(Reply::CheckpointSigned),
+                _ => Err(misdirected()),
+            });
+        })?);
+        Ok(Opened {
+            incarnation,
+            audit_public_key: audit_key.public.der,
+            token: logged_in.token.clone(),
+            algorithms: logged_in.algorithms.iter().map(|algorithm| i32::from(*algorithm)).collect(),
+        })
+    }
+
+    fn generate(&mut self, request: GenerateKeyPair) -> Result<KeyPairGenerated, Failure> {
+        let running = self.shared.running().ok_or_else(not_open)?;
+        let logged_in = self.login.done()?;
+        let algorithm = KeyAlgorithm::try_from(request.algorithm).unwrap_or(KeyAlgorithm::Unspecified);
+        let id = running.keys.id(&request.version)?;
+        if algorithm == KeyAlgorithm::Unspecified {
+            return Err(Failure::bad_request("no key algorithm is named"));
+        }
+        if !logged_in.algorithms.contains(&algorithm) {
+            return Err(Failure::new(FaultReason::Unsupported, format!("the token has no {algorithm:?}")));
+        }
+        if !objects::find(&logged_in.session, &id, None)?.is_empty() {
+            let message = format!("the token holds an object of {} already", request.version);
+            return Err(Failure::new(FaultReason::KeyExists, message));
+        }
+        match self.maker.generate(&logged_in.session, &id, &request.version, algorithm) {
+            Ok(pair) => Ok(KeyPairGenerated {
+                version: request.version,
+                public_key: pair.public.der,
+                operation: running.operations.take(),
+            }),
+            Err(failure) => {
+                if failure.maybe_performed {
+                    running.operations.take();
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn destroy(&mut self, request: &DestroyKeyPair) -> Result<KeyPairDestroyed, Failure> {
+        let running = self.shared.running().ok_or_else(not_open)?;
+        let objects = running.keys.destroy(&self.login.done()?.session, &request.version)?;
+        Ok(KeyPairDestroyed { objects })
+    }
+
+    /// Loads the library and logs in to the token that `access` names.
+    fn log_in(&mut self, access: &TokenAccess) -> Result<(), Failure> {
+        library::check_access(access)?;
+        self.login.log_in(Library::load(&mut self.library, &access.library)?, access)
+    }
+}
+
+fn start(
+    shared: &Arc<Shared>,
+    name: String,
+    run: impl FnOnce(&Shared, &Running) + Send + 'static,
+) -> Result<JoinHandle<()>, Failure> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new()
+        .name(name)
+        .spawn(move || run(&shared, shared.running().expect("set before any thread starts")))
+        .map_err(|error| Failure {
+            // Some threads may run: only a new process is whole.
+            token_lost: true,
+            ..Failure::new(FaultReason::TokenFault, format!("no thread could be started: {error}"))
+        })
+}
+
+/// Why a deployment isn't on the token.
+fn missing(session: &Session, deployment: &str) -> Result<Failure, Failure> {
+    let why = if objects::any_system_key(session)? {
+        "it holds keys of another deployment, or one of the two system keys is gone"
+    } else {
+        "it holds no deployment at all: run the ceremony (init), or check the token's label"
+    };
+    Ok(Failure::new(FaultReason::DeploymentMissing, format!("the token lacks deployment {deployment:?}: {why}")))
+}
+
+fn not_open() -> Failure {
+    Failure::bad_request("no token is open in this process")
+}
+
+fn misdirected() -> Failure {
+    Failure::bad_request("the request reached a thread that does not answer it")
+}

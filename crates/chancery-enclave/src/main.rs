@@ -1,0 +1,7 @@
+//! The binary `chancery-enclave`: see the library of the same name.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chancery_enclave::run()
+}

@@ -1,0 +1,128 @@
+//! Length-delimited protobuf: four bytes of length (little endian), then one message.
+//!
+//! **Invariant**: a frame over [`MAX_FRAME`] bytes, or one that isn't a message, ends the conversation; there is no
+//! resynchronization.
+
+use prost::Message;
+
+/// The longest message either side accepts, in bytes.
+pub const MAX_FRAME: usize = 1 << 20;
+
+/// The bytes are no conversation between chanceryd and its enclave.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The length in a frame's header is over [`MAX_FRAME`].
+    #[error("frame of {0} bytes is over the limit of {MAX_FRAME}")]
+    TooLong(usize),
+    /// The frame's payload isn't the expected message.
+    #[error("frame holds no valid message: {0}")]
+    Malformed(#[from] prost::DecodeError),
+}
+
+/// Appends `message` to `buffer` as one frame.
+///
+/// # Errors
+/// [`FrameError::TooLong`] when the message is over [`MAX_FRAME`] bytes; `buffer` is then unchanged.
+pub fn encode(message: &impl Message, buffer: &mut Vec<u8>) -> Result<(), FrameError> {
+    let length = message.encoded_len();
+    if length > MAX_FRAME {
+        return Err(FrameError::TooLong(length));
+    }
+    let header = u32::try_from(length).map_err(|_| FrameError::TooLong(length))?;
+    buffer.extend_from_slice(&header.to_le_bytes());
+    message.encode_raw(buffer);
+    Ok(())
+}
+
+/// Cuts a stream of bytes into messages.
+#[derive(Debug, Default)]
+pub struct Frames {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Frames {
+    /// Adds bytes as they came from the socket.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        if self.start > 0 && self.start == self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, or `None` until more bytes come.
+    ///
+    /// # Errors
+    /// [`FrameError`]: the peer is broken; close the socket.
+    pub fn next_message<M: Message + Default>(&mut self) -> Result<Option<M>, FrameError> {
+        let pending = &self.buffer[self.start..];
+        let Some((header, rest)) = pending.split_first_chunk::<4>() else {
+            self.compact();
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes(*header) as usize;
+        if length > MAX_FRAME {
+            return Err(FrameError::TooLong(length));
+        }
+        let Some(payload) = rest.get(..length) else {
+            self.compact();
+            return Ok(None);
+        };
+        let message = M::decode(payload)?;
+        self.start += 4 + length;
+        Ok(Some(message))
+    }
+
+    fn compact(&mut self) {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Request, Sign, request::Verb};
+    use proptest::prelude::*;
+
+    fn request(id: u64, input: Vec<u8>) -> Request {
+        Request {
+            id,
+            deadline_unix_millis: 0,
+            verb: Some(Verb::Sign(Sign { version: "v".into(), input, ..Sign::default() })),
+        }
+    }
+
+    proptest! {
+        /// Messages come out as they went in, however the stream is cut.
+        #[test]
+        fn messages_survive_any_cut(inputs in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 1..8), cut in 1usize..40) {
+            let sent: Vec<_> = inputs.into_iter().enumerate().map(|(id, input)| request(id as u64, input)).collect();
+            let mut wire = Vec::new();
+            for message in &sent { encode(message, &mut wire).unwrap(); }
+            let mut frames = Frames::default();
+            let mut received = Vec::new();
+            for chunk in wire.chunks(cut) {
+                frames.extend(chunk);
+                while let Some(message) = frames.next_message::<Request>().unwrap() { received.push(message); }
+            }
+            prop_assert_eq!(received, sent);
+        }
+
+        /// Arbitrary bytes never panic.
+        #[test]
+        fn garbage_is_an_error_or_nothing(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+            let mut frames = Frames::default();
+            frames.extend(&bytes);
+            while let Ok(Some(_)) = frames.next_message::<Request>() {}
+        }
+    }
+
+    #[test]
+    fn a_length_over_the_limit_is_refused_before_it_is_buffered() {
+        let mut frames = Frames::default();
+        frames.extend(&u32::MAX.to_le_bytes());
+        assert!(matches!(frames.next_message::<Request>(), Err(FrameError::TooLong(_))));
+    }
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what this system lacks for `make demo|test|bench`. Says nothing when nothing is missing, asks no questions,
+# and names the packages when it may not install them.
+#
+#   scripts/setup.sh demo|test|bench
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+purpose=${1:?"usage: scripts/setup.sh demo|test|bench"}
+
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+# Rust can't come from apt: Debian's is older than this workspace needs.
+required=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+command -v cargo >/dev/null || fail "cargo is not installed; get Rust $required or newer from https://rustup.rs"
+installed=$(rustc --version | cut -d ' ' -f 2)
+oldest=$(printf '%s\n%s\n' "$required" "${installed%%-*}" | sort -V | head -n 1)
+[[ $oldest == "$required" ]] || fail "rustc is $installed, $required or newer is needed: run \`rustup update\`"
+
+# A compiler without the C library's headers is no compiler for SQLite and AWS-LC.
+has_compiler() {
+    cc -x c -include stdio.h -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null
+}
+
+# Where Debian, Ubuntu, Fedora and a build from source put it.
+has_softhsm() {
+    local library
+    for library in /usr/{lib,lib64,lib/*-linux-gnu,local/lib}/softhsm/libsofthsm2.so /usr/lib{,64}/pkcs11/libsofthsm2.so; do
+        [[ -e $library ]] && return
+    done
+    return 1
+}
+
+# Debian ships the module and takes out the part that makes an environment usable.
+has_venv() {
+    python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+missing=()
+has_compiler || missing+=(build-essential)
+has_softhsm || missing+=(softhsm2)
+command -v openssl >/dev/null || missing+=(openssl)
+if [[ $purpose == test ]]; then
+    has_venv || missing+=(python3 python3-venv)
+fi
+((${#missing[@]})) || exit 0
+
+by_hand="install these packages and run the command again: ${missing[*]}"
+command -v apt-get >/dev/null || fail "this system has no apt-get; $by_hand"
+as_root=()
+if [[ $(id -u) != 0 ]]; then
+    if ! sudo -n true 2>/dev/null; then
+        fail "only root may install packages, and sudo is missing or wants a password; $by_hand"
+    fi
+    as_root=(sudo -n)
+fi
+
+log=${CARGO_TARGET_DIR:-target}/setup.log
+mkdir -p "${log%/*}"
+printf 'setup: installing %s …\n' "${missing[*]}"
+apt() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 -q -y "$@" >>"$log" 2>&1 </dev/null
+}
+: >"$log"
+if ! { apt update && apt install --no-install-recommends "${missing[@]}"; }; then
+    tail -n 15 "$log" >&2
+    fail "apt-get failed (all it said is in $log); $by_hand"
+fi
+
+if ! { has_compiler && has_softhsm; }; then
+    fail "apt-get installed ${missing[*]}, and a C compiler or libsofthsm2.so still can't be found"
+fi
+if [[ $purpose == test ]] && ! has_venv; then
+    fail "the tests need Python 3.11 or newer with venv; this system's is $(python3 --version 2>&1)"
+fi

@@ -1,0 +1,251 @@
+//! Who may do what, decided once and rechecked: identity, policy and the key's place in the directory together.
+//!
+//! **Invariants**: a [`Grant`] exists only for a verified identity and a policy's permit. [`Access::recheck`] tells
+//! whether it still holds; that is nearly free while nothing changed.
+//!
+//! **Not here**: recording denials and counting them (`admission`), the key's state as an operation needs it
+//! (`signing`, `keys`).
+
+mod peer;
+
+pub use peer::Peer;
+
+use crate::{
+    directory::{Directory, KeyEntry, Version},
+    error::Error,
+    identity::{Identity, IdentityError},
+    model::{Action, KeyOrVersionName, KeyState, KeyVersionName, OrganizationName, Principal},
+    policy::{AccessRequest, Context, Denial, KeyFacts, Permit, PolicySet, Resource},
+};
+use arc_swap::ArcSwap;
+use chancery_api::reasons;
+use std::sync::Arc;
+
+/// What an action is done to, as the request names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// An organization.
+    Organization(OrganizationName),
+    /// A key, or one of its versions.
+    Key(KeyOrVersionName),
+    /// An organization's records.
+    Log(OrganizationName),
+}
+
+/// Decides. See the module.
+pub struct Access {
+    directory: Arc<Directory>,
+    policies: ArcSwap<PolicySet>,
+}
+
+/// A permit, and what it was decided on.
+#[must_use]
+pub struct Grant {
+    permit: Permit,
+    peer: Arc<Peer>,
+    target: Target,
+    entry: Option<Arc<KeyEntry>>,
+    policies: Arc<PolicySet>,
+    identity_epoch: u64,
+}
+
+impl Grant {
+    /// The policies' permit.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Who asks.
+    pub fn principal(&self) -> &Principal {
+        &self.permit.request().principal
+    }
+
+    /// What was asked for.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The key.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it does not exist, which the caller may know; `STATE_MISMATCH` when store and log
+    /// disagree about it.
+    pub fn key(&self) -> Result<&Arc<KeyEntry>, Error> {
+        let entry = self.entry.as_ref().ok_or_else(|| Error::NotFound(self.target.to_string()))?;
+        match &entry.mismatch {
+            Some(why) => Err(mismatch(&entry.key.name.to_string(), why)),
+            None => Ok(entry),
+        }
+    }
+
+    /// The version named, or the primary one.
+    ///
+    /// # Errors
+    /// As [`Grant::key`].
+    pub fn version(&self) -> Result<&Arc<Version>, Error> {
+        let number = match &self.target {
+            Target::Key(KeyOrVersionName::Version(name)) => Some(name.number()),
+            _ => None,
+        };
+        let version = self.key()?.version(number).ok_or_else(|| Error::NotFound(self.target.to_string()))?;
+        match &version.mismatch {
+            Some(why) => Err(mismatch(&version.row.name.to_string(), why)),
+            None => Ok(version),
+        }
+    }
+}
+
+fn mismatch(name: &str, why: &str) -> Error {
+    Error::Precondition { reason: reasons::STATE_MISMATCH, message: format!("{name} is not used: {why}") }
+}
+
+/// Refuses a version that may not sign.
+///
+/// # Errors
+/// [`Error::Precondition`] unless it is ACTIVE.
+pub fn require_active(version: &Version) -> Result<(), Error> {
+    let state = version.row.state;
+    if state == KeyState::Active {
+        return Ok(());
+    }
+    Err(Error::Precondition {
+        reason: reasons::WRONG_STATE,
+        message: format!("{} is {state}; only an ACTIVE version signs", version.row.name),
+    })
+}
+
+impl Access {
+    /// Over this directory, by these policies.
+    pub fn new(directory: Arc<Directory>, policies: PolicySet) -> Self {
+        Self { directory, policies: ArcSwap::from_pointee(policies) }
+    }
+
+    /// What exists.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// The policies in force.
+    pub fn policies(&self) -> Arc<PolicySet> {
+        self.policies.load_full()
+    }
+
+    /// Who the peer is, now.
+    ///
+    /// # Errors
+    /// [`IdentityError`]: its certificate makes nobody of it.
+    pub fn identify(&self, peer: &Peer) -> Result<Identity, IdentityError> {
+        peer.identify(&self.directory)
+    }
+
+    /// Decides by the policies.
+    ///
+    /// # Errors
+    /// [`Denial`], which must be recorded.
+    pub fn authorize(
+        &self,
+        peer: &Arc<Peer>,
+        principal: Principal,
+        action: Action,
+        target: Target,
+        context: Context,
+    ) -> Result<Grant, Box<Denial>> {
+        let identity_epoch = self.directory.identity_epoch();
+        let (resource, entry) = self.resource(&target);
+        let policies = self.policies.load_full();
+        let permit =
+            policies.authorize(AccessRequest { principal, action, resource, context }).map_err(Box::new)?;
+        Ok(Grant { permit, peer: Arc::clone(peer), target, entry, policies, identity_epoch })
+    }
+
+    /// Whether a grant still holds, and, where it is used to sign, whether `version` is still ACTIVE.
+    ///
+    /// # Errors
+    /// [`Error::Unidentified`], [`Error::Denied`] or [`Error::Precondition`]: something changed meanwhile.
+    pub fn recheck(&self, grant: &Grant, version: Option<&KeyVersionName>) -> Result<(), Error> {
+        let (resource, entry) = match &grant.target {
+            Target::Key(name) => {
+                let entry = self.directory.key(name.key());
+                let same = match (&entry, &grant.entry) {
+                    (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+                    (None, None) => true,
+                    _ => false,
+                };
+                if same && self.is_current(grant) {
+                    return Ok(());
+                }
+                self.resource(&grant.target)
+            }
+            _ if self.is_current(grant) => return Ok(()),
+            _ => self.resource(&grant.target),
+        };
+        let identity = self.identify(&grant.peer).map_err(|error| unidentified(&error))?;
+        let request = grant.permit.request();
+        if identity.principal != request.principal {
+            return Err(Error::Denied);
+        }
+        let again = AccessRequest {
+            principal: identity.principal,
+            action: request.action,
+            resource,
+            context: request.context.clone(),
+        };
+        let _still = self.policies.load().authorize(again).map_err(|_| Error::Denied)?;
+        if let (Some(name), Some(entry)) = (version, entry) {
+            let version = entry.version(Some(name.number())).ok_or_else(|| Error::NotFound(name.to_string()))?;
+            require_active(version)?;
+        }
+        Ok(())
+    }
+
+    fn is_current(&self, grant: &Grant) -> bool {
+        self.directory.identity_epoch() == grant.identity_epoch
+            && Arc::ptr_eq(&self.policies.load(), &grant.policies)
+            && !grant.peer.has_expired()
+    }
+
+    /// The resource as policies see it. The same look-up is made whether it exists or not.
+    fn resource(&self, target: &Target) -> (Resource, Option<Arc<KeyEntry>>) {
+        match target {
+            Target::Organization(name) => {
+                let enrolling_roles =
+                    self.directory.organization(name).map(|found| found.enrolling_roles).unwrap_or_default();
+                (Resource::Organization { name: name.clone(), enrolling_roles }, None)
+            }
+            Target::Log(organization) => (Resource::Log { organization: organization.clone() }, None),
+            Target::Key(name) => {
+                let entry = self.directory.key(name.key());
+                let number = match name {
+                    KeyOrVersionName::Version(version) => Some(version.number()),
+                    KeyOrVersionName::Key(_) => None,
+                };
+                let facts = entry.as_ref().and_then(|entry| {
+                    let version = entry.version(number)?;
+                    Some(KeyFacts {
+                        owner: entry.key.owner.clone(),
+                        purpose: entry.key.purpose,
+                        algorithm: entry.key.algorithm,
+                        protection: entry.key.protection,
+                        state: version.row.state,
+                        labels: entry.key.labels.clone(),
+                    })
+                });
+                (Resource::Key { name: name.key().clone(), facts }, entry)
+            }
+        }
+    }
+}
+
+/// An identity error as the caller is told it.
+pub fn unidentified(error: &IdentityError) -> Error {
+    Error::Unidentified { reason: error.reason(), message: error.to_string() }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Organization(name) | Self::Log(name) => name.fmt(f),
+            Self::Key(name) => name.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Records in the making: everything but index, time and salt, which the writer sets.
+//!
+//! **Invariant**: no message body, PIN or key material goes in; a signature only through [`Draft::signature`].
+
+use crate::{
+    access::{Grant, Target},
+    crypto::{Input, sha256},
+    enclave::Witness,
+    error::{Error, Performed},
+    model::{Mechanism, Principal},
+    policy::{AccessRequest, Context, Denial, Resource},
+    store::Row,
+};
+use chancery_audit::record::{
+    ContextValue, Count, Genesis, Kind, Outcome, PolicySet, Principal as RecordedPrincipal, Record, SignatureCheck,
+};
+
+/// What a record says of the request itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The caller's UUID.
+    pub request_id: &'a str,
+    /// SHA-256 of the request's content.
+    pub request_hash: [u8; 32],
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Draft(Record);
+
+fn principal(of: &Principal) -> RecordedPrincipal {
+    RecordedPrincipal {
+        organization: of.name.organization().id().into(),
+        name: of.name.id().into(),
+        role: of.role.to_string(),
+        certificate_fingerprint: of.certificate_fingerprint.to_vec(),
+    }
+}
+
+fn context(of: &Context) -> Vec<ContextValue> {
+    of.iter().map(|(key, value)| ContextValue { key: key.to_owned(), value }).collect()
+}
+
+fn resource(of: &Resource) -> String {
+    match of {
+        Resource::Organization { name, .. } => name.to_string(),
+        Resource::Key { name, .. } => name.to_string(),
+        Resource::Log { organization } => organization.to_string(),
+    }
+}
+
+impl Draft {
+    fn of(kind: Kind, action: &str) -> Self {
+        Self(Record { kind: kind.into(), action: action.into(), ..Record::default() })
+    }
+
+    fn decided(kind: Kind, request: &AccessRequest, policies: &[String], hash: &[u8; 32], facts: &Facts<'_>) -> Self {
+        let mut draft = Self::of(kind, request.action.as_str());
+        draft.0.principal = Some(principal(&request.principal));
+        draft.0.resource = resource(&request.resource);
+        if let Resource::Key { facts: Some(key), .. } = &request.resource {
+            draft.0.algorithm = key.algorithm.to_string();
+            draft.0.protection = key.protection.to_string();
+        }
+        draft.0.context = context(&request.context);
+        draft.0.policy_ids = policies.to_vec();
+        draft.0.policy_set_hash = hash.to_vec();
+        draft.0.request_id = facts.request_id.into();
+        draft.0.request_hash = facts.request_hash.to_vec();
+        draft
+    }
+
+    fn granted(kind: Kind, grant: &Grant, facts: &Facts<'_>) -> Self {
+        let permit = grant.permit();
+        let draft = Self::decided(kind, permit.request(), permit.policy_ids(), permit.policy_set_hash(), facts);
+        match grant.target() {
+            Target::Key(name) => draft.resource(name),
+            _ => draft,
+        }
+    }
+
+    /// An operation that a crash could leave half done is about to start.
+    pub fn intent(grant: &Grant, facts: &Facts<'_>) -> Self {
+        Self::granted(Kind::Intent, grant, facts)
+    }
+
+    /// An operation succeeded.
+    pub fn outcome(grant: &Grant, facts: &Facts<'_>) -> Self {
+        let mut draft = Self::granted(Kind::Outcome, grant, facts);
+        draft.0.outcome = Outcome::Succeeded.into();
+        draft
+    }
+
+    /// The first answer to a request was given again.
+    pub fn replayed(grant: &Grant, facts: &Facts<'_>) -> Self {
+        let mut draft = Self::outcome(grant, facts);
+        draft.0.outcome = Outcome::Replayed.into();
+        draft
+    }
+
+    /// An operation failed after it was permitted.
+    pub fn failed(grant: &Grant, facts: &Facts<'_>, error: &Error) -> Self {
+        let mut draft = Self::outcome(grant, facts);
+        let outcome = match error.performed() {
+            Some(Performed::Unknown) => Outcome::Unknown,
+            Some(Performed::No) | None => Outcome::NotPerformed,
+        };
+        draft.0.outcome = outcome.into();
+        draft.0.reason = error.reason().into();
+        draft
+    }
+
+    /// Policy said no.
+    pub fn denial(denial: &Denial, target: &Target, facts: &Facts<'_>) -> Self {
+        let (ids, hash) = (denial.policy_ids(), denial.policy_set_hash());
+        let mut draft = Self::decided(Kind::Denial, denial.request(), ids, hash, facts);
+        draft.0.outcome = Outcome::Denied.into();
+        draft.0.reason = if denial.evaluation_errors().is_empty() { "DENIED" } else { "EVALUATION_ERROR" }.into();
+        draft.resource(target)
+    }
+
+    /// A certificate made nobody of the caller.
+    pub fn unidentified(organization: &str, fingerprint: [u8; 32], action: &str, reason: &str) -> Self {
+        let mut draft = Self::of(Kind::Denial, action);
+        draft.0.principal = Some(RecordedPrincipal {
+            organization: organization.into(),
+            certificate_fingerprint: fingerprint.to_vec(),
+            ..RecordedPrincipal::default()
+        });
+        draft.0.outcome = Outcome::Denied.into();
+        draft.0.reason = reason.into();
+        draft
+    }
+
+    /// Events that were not recorded one by one.
+    pub fn count(count: Count) -> Self {
+        let mut draft = Self::of(Kind::Count, "");
+        draft.0.count = Some(count);
+        draft
+    }
+
+    /// Record 0.
+    pub fn genesis(genesis: Genesis) -> Self {
+        let mut draft = Self::of(Kind::Genesis, "Genesis");
+        draft.0.genesis = Some(genesis);
+        draft
+    }
+
+    /// The service's own change, e.g. of the registry at `init`.
+    pub fn state_change(action: &str, rows: &[Row]) -> Self {
+        let mut draft = Self::of(Kind::StateChange, action);
+        if let [row] = rows {
+            draft.0.resource = row.name();
+        }
+        draft.states(rows)
+    }
+
+    /// The text of a policy set.
+    pub fn policy_set(set: PolicySet) -> Self {
+        let mut draft = Self::of(Kind::PolicySet, "LoadPolicies");
+        draft.0.policy_set_hash.clone_from(&set.hash);
+        draft.0.policy_set = Some(set);
+        draft
+    }
+
+    /// An intent of an earlier process was settled.
+    pub fn reconciled(intent: &Record, outcome: Outcome) -> Self {
+        let mut draft = Self::of(Kind::Outcome, "Reconcile");
+        draft.0.resource.clone_from(&intent.resource);
+        draft.0.request_id.clone_from(&intent.request_id);
+        draft.0.outcome = outcome.into();
+        draft.after(intent.index)
+    }
+
+    /// The resource, where it is more than the decision's.
+    pub fn resource(mut self, name: &impl ToString) -> Self {
+        self.0.resource = name.to_string();
+        self
+    }
+
+    /// Key material that the decision did not know yet.
+    pub fn key(mut self, algorithm: crate::model::Algorithm, protection: crate::model::Protection) -> Self {
+        self.0.algorithm = algorithm.to_string();
+        self.0.protection = protection.to_string();
+        self
+    }
+
+    /// Rows as they are afterwards.
+    pub fn states(mut self, rows: &[Row]) -> Self {
+        self.0.states = rows.iter().map(Row::state).collect();
+        self
+    }
+
+    /// The intent that this settles.
+    pub fn after(mut self, intent: u64) -> Self {
+        self.0.intent = intent + 1;
+        self
+    }
+
+    /// The enclave's count.
+    pub fn witness(mut self, witness: &Witness) -> Self {
+        self.0.enclave_incarnation.clone_from(&witness.incarnation);
+        self.0.enclave_operation = witness.operation;
+        self
+    }
+
+    pub(super) fn signature(mut self, input: &Input, signature: &[u8], format: &str, verified: bool) -> Self {
+        self.0.mechanism = match (input.mechanism, input.hash) {
+            (mechanism @ (Mechanism::RsaPkcs1 | Mechanism::RsaPss), Some(hash)) => format!("{mechanism}-{hash}"),
+            (mechanism, _) => mechanism.to_string(),
+        };
+        self.0.digest_algorithm = input.hash.map(|hash| hash.to_string()).unwrap_or_default();
+        self.0.digest = match input.mechanism {
+            // Never a message body.
+            Mechanism::Ed25519 => sha256(&input.value).to_vec(),
+            _ => input.value.clone(),
+        };
+        self.0.signature = signature.to_vec();
+        self.0.signature_format = format.into();
+        self.0.signature_check =
+            if verified { SignatureCheck::Checked } else { SignatureCheck::NotChecked }.into();
+        self
+    }
+
+    pub(super) fn into_record(self) -> Record {
+        self.0
+    }
+}

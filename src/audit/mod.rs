@@ -1,0 +1,225 @@
+//! The audit log: nothing is released before its record is on disk.
+//!
+//! **Invariants**: [`AuditLog::append`] returns after the record is durable, or fails and the record counts for nothing.
+//! Only a [`Checked`] signature becomes a [`Recorded`] one, and only that can be released. Records are never changed;
+//! a torn tail is cut at start or after a disk fault, never below the last durable size.
+//!
+//! **Not here**: the format (chancery-audit), who may read (`admission`).
+
+mod checkpoints;
+mod directory;
+mod draft;
+mod durable;
+mod files;
+mod query;
+mod writer;
+
+pub use checkpoints::{CheckpointError, Checkpoints};
+pub use directory::{CreateError, OpenError, Places, ReadLog, create, read, write_first_checkpoint};
+pub use files::Tail;
+pub use draft::{Draft, Facts};
+pub use query::{Page, Query};
+
+use crate::{
+    access::{Access, Grant},
+    crypto::{EncodingError, low_s, to_der},
+    enclave::Checked,
+    error::{Error, Performed as Done},
+    model::{Mechanism, SignatureFormat},
+};
+use chancery_api::reasons;
+use chancery_audit::{merkle::Frontier, record::Record};
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// The log can't take a record right now. Nothing may be released.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuditError {
+    /// The disk does not take it.
+    #[error("the audit log can't be written: {0}; nothing is released until it can")]
+    Unwritable(String),
+    /// The disk did not take it in time.
+    #[error("the audit log did not take the record in time; nothing is released until it can")]
+    TooSlow,
+    /// The record is over the format's limit.
+    #[error("the record would have {0} bytes, over the log's limit")]
+    TooLong(usize),
+    /// The service is stopping.
+    #[error("the service is stopping")]
+    Stopped,
+}
+
+/// What the writer shares with readers.
+struct Shared {
+    /// The tree over all durable records.
+    tree: Mutex<Frontier>,
+    index: Mutex<query::Index>,
+    writable: AtomicBool,
+}
+
+struct Job {
+    record: Box<Record>,
+    reply: oneshot::Sender<Result<u64, AuditError>>,
+}
+
+/// See the module.
+pub struct AuditLog {
+    jobs: mpsc::Sender<Job>,
+    shared: Arc<Shared>,
+    deadline: Duration,
+    directory: PathBuf,
+}
+
+/// How an ECDSA signature is written for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// DER or r ‖ s.
+    pub format: SignatureFormat,
+    /// The smaller of s and n - s.
+    pub low_s: bool,
+}
+
+/// A signature whose record is durable.
+#[must_use]
+pub struct Recorded {
+    grant: Grant,
+    signature: Vec<u8>,
+    version: crate::model::KeyVersionName,
+    index: u64,
+}
+
+/// A signature on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// As the caller asked for it.
+    pub signature: Vec<u8>,
+    /// The version that signed.
+    pub version: crate::model::KeyVersionName,
+    /// Index of the record.
+    pub index: u64,
+}
+
+impl Recorded {
+    /// Lets the signature go, if it may still be given to whoever asked.
+    ///
+    /// # Errors
+    /// What changed since it was permitted; the signature stays recorded and is not given out.
+    pub fn release(self, access: &Access) -> Result<Released, Error> {
+        access.recheck(&self.grant, Some(&self.version))?;
+        Ok(Released { signature: self.signature, version: self.version, index: self.index })
+    }
+}
+
+impl AuditLog {
+    /// Starts the writer at the end of a log that was read.
+    pub fn start(tail: Tail, deadline: Duration) -> Self {
+        let shared = Arc::new(Shared {
+            tree: Mutex::new(tail.tree.clone()),
+            index: Mutex::new(tail.index.clone()),
+            writable: AtomicBool::new(true),
+        });
+        let directory = tail.directory().to_owned();
+        let (jobs, queue) = mpsc::channel(8192);
+        writer::spawn(tail, queue, Arc::clone(&shared));
+        Self { jobs, shared, deadline, directory }
+    }
+
+    /// Appends a record and waits until it is durable; its index.
+    ///
+    /// # Errors
+    /// [`AuditError`]. After [`AuditError::TooSlow`] the record may still come to stand in the log.
+    pub async fn append(&self, draft: Draft) -> Result<u64, AuditError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job { record: Box::new(draft.into_record()), reply };
+        let work = async {
+            self.jobs.send(job).await.map_err(|_| AuditError::Stopped)?;
+            answer.await.map_err(|_| AuditError::Stopped)?
+        };
+        match tokio::time::timeout(self.deadline, work).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.shared.writable.store(false, Ordering::Release);
+                Err(AuditError::TooSlow)
+            }
+        }
+    }
+
+    /// Records a signature, in the form in which it will be released.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the log can't be written: the signature is dropped.
+    pub async fn append_signature(&self, checked: Checked, form: Form, facts: &Facts<'_>) -> Result<Recorded, Error> {
+        let Checked { grant, version, input, signature, witness, verified } = checked;
+        let algorithm = version.public_key.algorithm();
+        let (signature, format) = match input.mechanism {
+            Mechanism::Ecdsa => {
+                let write = || {
+                    let raw = if form.low_s { low_s(algorithm, &signature)? } else { signature.clone() };
+                    let written = match form.format {
+                        SignatureFormat::Der => to_der(algorithm, &raw)?,
+                        SignatureFormat::Raw => raw,
+                    };
+                    Ok::<_, EncodingError>(written)
+                };
+                let written = write().map_err(|error| Error::Internal {
+                    reason: reasons::SIGNATURE_CHECK_FAILED,
+                    message: error.to_string(),
+                    performed: Done::Unknown,
+                })?;
+                (written, form.format.as_str())
+            }
+            _ => (signature, ""),
+        };
+        let name = version.row.name.clone();
+        let draft = Draft::outcome(&grant, facts)
+            .resource(&name)
+            .signature(&input, &signature, format, verified)
+            .witness(&witness);
+        let index = self.append(draft).await.map_err(|error| unavailable(&error))?;
+        Ok(Recorded { grant, signature, version: name, index })
+    }
+
+    /// Whether the last record could be written.
+    pub fn is_writable(&self) -> bool {
+        self.shared.writable.load(Ordering::Acquire)
+    }
+
+    /// Durable records, and the root of their tree.
+    pub fn tree(&self) -> (u64, [u8; 32]) {
+        let tree = self.shared.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        (tree.size(), tree.root())
+    }
+
+    /// One page of durable records.
+    ///
+    /// # Errors
+    /// The I/O error as text.
+    pub async fn page(&self, query: Query) -> Result<Page, String> {
+        let (shared, directory) = (Arc::clone(&self.shared), self.directory.clone());
+        let work = move || {
+            let index = shared.index.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            query::page(&directory, &index, &query)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
+    }
+}
+
+/// An audit error as the caller is told it.
+pub fn unavailable(error: &AuditError) -> Error {
+    match error {
+        AuditError::TooLong(_) => Error::internal(error),
+        _ => Error::Unavailable {
+            reason: reasons::AUDIT_UNAVAILABLE,
+            message: error.to_string(),
+            performed: Done::Unknown,
+        },
+    }
+}

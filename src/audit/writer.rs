@@ -1,0 +1,150 @@
+//! The one thread that writes the log: group commit.
+//!
+//! **Invariants**: a record's answer goes out after the sync that made it durable. While the disk does not take
+//! records, every append fails at once, and the disk is tried again each second.
+
+use super::{AuditError, Job, Shared, files::Tail};
+use chancery_audit::segment::MAX_RECORD;
+use prost::Message;
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc::Receiver;
+
+/// Records and bytes that share one sync at most.
+const BATCH_RECORDS: usize = 1024;
+const BATCH_BYTES: usize = 4 << 20;
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Random bytes for records' salts, drawn a page at a time.
+struct Salts {
+    bytes: [u8; 4096],
+    used: usize,
+}
+
+impl Salts {
+    fn next(&mut self) -> Result<Vec<u8>, AuditError> {
+        if self.used + 16 > self.bytes.len() {
+            getrandom::fill(&mut self.bytes).map_err(|error| AuditError::Unwritable(error.to_string()))?;
+            self.used = 0;
+        }
+        self.used += 16;
+        Ok(self.bytes[self.used - 16..self.used].to_vec())
+    }
+}
+
+pub(super) fn spawn(tail: Tail, mut queue: Receiver<Job>, shared: Arc<Shared>) {
+    let work = move || {
+        let mut writer = Writer { tail, shared, salts: Salts { bytes: [0; 4096], used: 4096 }, fault: None };
+        let mut jobs = Vec::new();
+        loop {
+            jobs.extend(queue.blocking_recv());
+            if jobs.is_empty() {
+                return;
+            }
+            while jobs.len() < BATCH_RECORDS
+                && let Ok(job) = queue.try_recv()
+            {
+                jobs.push(job);
+            }
+            writer.write(std::mem::take(&mut jobs));
+        }
+    };
+    // Without its thread no record is written, so nothing is released.
+    if let Err(error) = std::thread::Builder::new().name("audit-log".into()).spawn(work) {
+        tracing::error!(%error, "the audit log's thread can't be started");
+    }
+}
+
+struct Writer {
+    tail: Tail,
+    shared: Arc<Shared>,
+    salts: Salts,
+    /// Why the last append failed, and when the disk was tried last.
+    fault: Option<(AuditError, Instant)>,
+}
+
+impl Writer {
+    fn write(&mut self, jobs: Vec<Job>) {
+        if let Some(error) = self.still_broken() {
+            jobs.into_iter().for_each(|job| drop(job.reply.send(Err(error.clone()))));
+            return;
+        }
+        let mut batch = Vec::with_capacity(jobs.len());
+        let mut bytes = 0;
+        for job in jobs {
+            match self.encode(&job, self.tail.tree.size() + batch.len() as u64) {
+                Ok(record) => {
+                    bytes += record.len();
+                    batch.push((job, record));
+                }
+                Err(error) => drop(job.reply.send(Err(error))),
+            }
+            if bytes >= BATCH_BYTES {
+                self.commit(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+        }
+        self.commit(batch);
+    }
+
+    fn encode(&mut self, job: &Job, index: u64) -> Result<Vec<u8>, AuditError> {
+        let mut record = (*job.record).clone();
+        record.index = index;
+        record.time_unix_nanos = jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX);
+        record.salt = self.salts.next()?;
+        let bytes = record.encode_to_vec();
+        if bytes.len() > MAX_RECORD { Err(AuditError::TooLong(bytes.len())) } else { Ok(bytes) }
+    }
+
+    fn commit(&mut self, batch: Vec<(Job, Vec<u8>)>) {
+        if batch.is_empty() {
+            return;
+        }
+        let first = self.tail.tree.size();
+        let (jobs, records): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let result = match &self.fault {
+            Some((error, _)) => Err(error.clone()),
+            None => self.tail.append(&records).map_err(|error| AuditError::Unwritable(error.to_string())),
+        };
+        match result {
+            Ok(()) => {
+                *self.shared.tree.lock().unwrap_or_else(PoisonError::into_inner) = self.tail.tree.clone();
+                let mut index = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
+                index.extend_from(&self.tail.index);
+                drop(index);
+                self.shared.writable.store(true, Ordering::Release);
+                for (job, index) in jobs.into_iter().zip(first..) {
+                    let _ = job.reply.send(Ok(index));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the audit log can't be written");
+                self.shared.writable.store(false, Ordering::Release);
+                self.fault = Some((error.clone(), Instant::now()));
+                jobs.into_iter().for_each(|job| drop(job.reply.send(Err(error.clone()))));
+            }
+        }
+    }
+
+    /// The fault that stands, after trying to mend it at most once a second.
+    fn still_broken(&mut self) -> Option<AuditError> {
+        let (error, tried) = self.fault.as_mut()?;
+        if tried.elapsed() < RETRY {
+            return Some(error.clone());
+        }
+        *tried = Instant::now();
+        match self.tail.repair() {
+            Ok(()) => {
+                tracing::info!("the audit log can be written again");
+                self.fault = None;
+                None
+            }
+            Err(problem) => {
+                *error = AuditError::Unwritable(problem.to_string());
+                Some(error.clone())
+            }
+        }
+    }
+}

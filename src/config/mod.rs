@@ -1,0 +1,164 @@
+//! The service's configuration: TOML parsed once into typed, immutable values.
+//!
+//! **Invariants**: unknown keys are errors; secrets are given by file, never by value; relative paths are relative to
+//! the configuration file's directory.
+//!
+//! **Not here**: opening anything that is named here (`service`).
+
+mod raw;
+
+use crate::model::{NamePattern, OrganizationName, Role};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    /// Name of the deployment's log: the first line of its checkpoints (C2SP tlog-checkpoint).
+    pub origin: String,
+    /// Address of the gRPC API.
+    pub listen: SocketAddr,
+    /// DNS names and addresses in the server's certificate.
+    pub server_names: Vec<String>,
+    /// Holds the store, the durable size of the log, the server's certificate and key.
+    pub data: PathBuf,
+    /// The audit log's directory: nothing lies there but what `audit verify` checks.
+    pub audit: PathBuf,
+    /// The log's public key, written by `init` (C2SP vkey text).
+    pub audit_vkey: PathBuf,
+    /// Directory of Cedar policies and their schema.
+    pub policies: PathBuf,
+    /// How the audit log is written.
+    pub log: LogOptions,
+    /// The token.
+    pub token: TokenOptions,
+    /// Limits on callers.
+    pub limits: Limits,
+    /// What `init` registers first.
+    pub bootstrap: Vec<BootstrapOrganization>,
+}
+
+/// How the audit log is written.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// A segment is closed when it has grown to so many bytes.
+    pub segment_bytes: u64,
+    /// An append that is not durable by then fails, and nothing is released.
+    pub append_deadline: Duration,
+}
+
+/// The token and the process that uses it.
+#[derive(Debug, Clone)]
+pub struct TokenOptions {
+    /// The PKCS#11 library.
+    pub library: PathBuf,
+    /// The token's label.
+    pub label: String,
+    /// A file with the user PIN, which the enclave reads.
+    pub pin_file: PathBuf,
+    /// Session threads.
+    pub sessions: u32,
+    /// Environment variables for the library, e.g. `SOFTHSM2_CONF`.
+    pub environment: BTreeMap<String, String>,
+    /// The enclave's program; by default `chancery-enclave` beside `chanceryd`.
+    pub enclave: Option<PathBuf>,
+    /// An operation that the token has not finished by then is given up, and the enclave restarted.
+    pub operation_deadline: Duration,
+}
+
+/// Limits on callers.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of one request.
+    pub request_bytes: usize,
+    /// Connections at one time.
+    pub connections: usize,
+    /// Requests in flight on one connection.
+    pub in_flight_per_connection: usize,
+    /// Denials of one principal recorded one by one per second; more are counted.
+    pub denials_per_second: u32,
+    /// A client that has not finished its TLS handshake by then is dropped.
+    pub handshake: Duration,
+}
+
+/// An organization that `init` registers.
+#[derive(Debug, Clone)]
+pub struct BootstrapOrganization {
+    /// Its name.
+    pub name: OrganizationName,
+    /// Roles whose holders may create signing keys that they own.
+    pub enrolling_roles: Vec<Role>,
+    /// Its trust anchors.
+    pub anchors: Vec<BootstrapAnchor>,
+    /// Its officers and others whose role is pinned to a public key.
+    pub principals: Vec<BootstrapPrincipal>,
+}
+
+/// A trust anchor that `init` registers.
+#[derive(Debug, Clone)]
+pub struct BootstrapAnchor {
+    /// File with its certificate, PEM.
+    pub certificate: PathBuf,
+    /// Whom it may make peer, orderer or client.
+    pub patterns: Vec<NamePattern>,
+}
+
+/// A principal that `init` registers.
+#[derive(Debug, Clone)]
+pub struct BootstrapPrincipal {
+    /// Its role.
+    pub role: Role,
+    /// File with its certificate, PEM: name and public key are taken from it.
+    pub certificate: PathBuf,
+}
+
+/// The configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The text is no configuration.
+    #[error("{0}")]
+    Malformed(String),
+    /// A value is out of its range or of another kind.
+    #[error("`{field}`: {problem}")]
+    Invalid {
+        /// Which key.
+        field: String,
+        /// What is wrong and what is expected.
+        problem: String,
+    },
+}
+
+impl Configuration {
+    /// Reads and parses `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming line or key.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let directory = fs::canonicalize(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
+            .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+        Self::parse(&text, &directory)
+    }
+
+    /// Parses `text`; relative paths are taken relative to `directory`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Malformed`] with line and column, [`ConfigError::Invalid`] with the key.
+    pub fn parse(text: &str, directory: &Path) -> Result<Self, ConfigError> {
+        raw::RawConfiguration::parse(text)?.check(directory)
+    }
+}

@@ -1,0 +1,276 @@
+//! The configuration file as written: every key, nothing checked but its type.
+
+use super::{
+    BootstrapAnchor, BootstrapOrganization, BootstrapPrincipal, ConfigError, Configuration, Limits, LogOptions,
+    TokenOptions,
+};
+use crate::model::{NamePattern, OrganizationName, Role};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfiguration {
+    service: RawService,
+    token: RawToken,
+    #[serde(default)]
+    log: RawLog,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default)]
+    bootstrap: RawBootstrap,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawService {
+    origin: String,
+    listen: String,
+    #[serde(default = "localhost")]
+    server_names: Vec<String>,
+    #[serde(default = "data")]
+    data: PathBuf,
+    #[serde(default = "audit")]
+    audit: PathBuf,
+    #[serde(default = "audit_vkey")]
+    audit_vkey: PathBuf,
+    #[serde(default = "policies")]
+    policies: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawToken {
+    library: PathBuf,
+    label: String,
+    pin_file: PathBuf,
+    #[serde(default = "sessions")]
+    sessions: u32,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    enclave: Option<PathBuf>,
+    #[serde(default = "operation_deadline_seconds")]
+    operation_deadline_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLog {
+    segment_mebibytes: u64,
+    append_deadline_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLimits {
+    request_bytes: usize,
+    connections: usize,
+    in_flight_per_connection: usize,
+    denials_per_second: u32,
+    handshake_seconds: u64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawBootstrap {
+    #[serde(default)]
+    organizations: Vec<RawOrganization>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOrganization {
+    id: String,
+    #[serde(default)]
+    enrolling_roles: Vec<String>,
+    #[serde(default)]
+    anchors: Vec<RawAnchor>,
+    #[serde(default)]
+    principals: Vec<RawPrincipal>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAnchor {
+    certificate: PathBuf,
+    #[serde(default)]
+    peer: Vec<String>,
+    #[serde(default)]
+    orderer: Vec<String>,
+    #[serde(default)]
+    client: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPrincipal {
+    role: String,
+    certificate: PathBuf,
+}
+
+fn localhost() -> Vec<String> {
+    vec!["localhost".into(), "127.0.0.1".into()]
+}
+
+fn data() -> PathBuf {
+    "data".into()
+}
+
+fn audit() -> PathBuf {
+    "audit".into()
+}
+
+fn audit_vkey() -> PathBuf {
+    "audit.vkey".into()
+}
+
+fn policies() -> PathBuf {
+    "policies".into()
+}
+
+fn sessions() -> u32 {
+    2
+}
+
+fn operation_deadline_seconds() -> u64 {
+    10
+}
+
+impl Default for RawLog {
+    fn default() -> Self {
+        Self { segment_mebibytes: 64, append_deadline_seconds: 5 }
+    }
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 1 << 20,
+            connections: 4096,
+            in_flight_per_connection: 1024,
+            denials_per_second: 20,
+            handshake_seconds: 10,
+        }
+    }
+}
+
+fn invalid(field: &str, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { field: field.into(), problem: problem.into() }
+}
+
+fn within<T: PartialOrd + std::fmt::Display + Copy>(field: &str, value: T, low: T, high: T) -> Result<T, ConfigError> {
+    if (low..=high).contains(&value) {
+        Ok(value)
+    } else {
+        Err(invalid(field, format!("{value} is not within {low} to {high}")))
+    }
+}
+
+impl RawConfiguration {
+    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::Malformed(error.to_string()))
+    }
+
+    pub(super) fn check(self, directory: &Path) -> Result<Configuration, ConfigError> {
+        let absolute = |path: PathBuf| directory.join(path);
+        let service = self.service;
+        let origin_is_a_line = service.origin.chars().all(|c| c.is_ascii_graphic() && c != '+');
+        if service.origin.is_empty() || service.origin.len() > 255 || !origin_is_a_line {
+            return Err(invalid("service.origin", "1 to 255 printable ASCII characters without spaces and '+' expected"));
+        }
+        let listen = (service.listen.parse())
+            .map_err(|_| invalid("service.listen", format!("`{}` is no IP-ADDRESS:PORT", service.listen)))?;
+        if service.server_names.is_empty() {
+            return Err(invalid("service.server_names", "at least one name that clients use is needed"));
+        }
+        if self.token.label.is_empty() || self.token.label.len() > 32 {
+            return Err(invalid("token.label", "1 to 32 bytes expected (PKCS#11 v3.0 §3.4)"));
+        }
+        let log = LogOptions {
+            segment_bytes: within("log.segment_mebibytes", self.log.segment_mebibytes, 1, 4096)? << 20,
+            append_deadline: Duration::from_secs(within(
+                "log.append_deadline_seconds",
+                self.log.append_deadline_seconds,
+                1,
+                600,
+            )?),
+        };
+        let token = TokenOptions {
+            library: absolute(self.token.library),
+            label: self.token.label,
+            pin_file: absolute(self.token.pin_file),
+            sessions: within("token.sessions", self.token.sessions, 1, 256)?,
+            environment: self.token.environment,
+            enclave: self.token.enclave.map(absolute),
+            operation_deadline: Duration::from_secs(within(
+                "token.operation_deadline_seconds",
+                self.token.operation_deadline_seconds,
+                1,
+                600,
+            )?),
+        };
+        let raw = self.limits;
+        let limits = Limits {
+            request_bytes: within("limits.request_bytes", raw.request_bytes, 4096, 1 << 22)?,
+            connections: within("limits.connections", raw.connections, 1, 1 << 20)?,
+            in_flight_per_connection: within(
+                "limits.in_flight_per_connection",
+                raw.in_flight_per_connection,
+                1,
+                1 << 16,
+            )?,
+            denials_per_second: within("limits.denials_per_second", raw.denials_per_second, 1, 1 << 20)?,
+            handshake: Duration::from_secs(within("limits.handshake_seconds", raw.handshake_seconds, 1, 600)?),
+        };
+        let bootstrap = (self.bootstrap.organizations.into_iter().enumerate())
+            .map(|(at, organization)| organization.check(at, &absolute))
+            .collect::<Result<_, _>>()?;
+        Ok(Configuration {
+            origin: service.origin,
+            listen,
+            server_names: service.server_names,
+            data: absolute(service.data),
+            audit: absolute(service.audit),
+            audit_vkey: absolute(service.audit_vkey),
+            policies: absolute(service.policies),
+            log,
+            token,
+            limits,
+            bootstrap,
+        })
+    }
+}
+
+impl RawOrganization {
+    fn check(
+        self,
+        at: usize,
+        absolute: &dyn Fn(PathBuf) -> PathBuf,
+    ) -> Result<BootstrapOrganization, ConfigError> {
+        let field = |name: &str| format!("bootstrap.organizations[{at}].{name}");
+        let role = |name: &str, text: &str| text.parse::<Role>().map_err(|error| invalid(&field(name), error.to_string()));
+        let name = OrganizationName::from_id(&self.id).map_err(|error| invalid(&field("id"), error.to_string()))?;
+        let enrolling_roles =
+            self.enrolling_roles.iter().map(|text| role("enrolling_roles", text)).collect::<Result<_, _>>()?;
+        let anchors = (self.anchors.into_iter())
+            .map(|anchor| {
+                let lists = [(Role::Peer, anchor.peer), (Role::Orderer, anchor.orderer), (Role::Client, anchor.client)];
+                let patterns = (lists.into_iter())
+                    .flat_map(|(role, patterns)| patterns.into_iter().map(move |pattern| NamePattern { role, pattern }))
+                    .collect();
+                BootstrapAnchor { certificate: absolute(anchor.certificate), patterns }
+            })
+            .collect();
+        let principals = (self.principals.into_iter())
+            .map(|principal| {
+                let role = role("principals.role", &principal.role)?;
+                Ok(BootstrapPrincipal { role, certificate: absolute(principal.certificate) })
+            })
+            .collect::<Result<_, ConfigError>>()?;
+        Ok(BootstrapOrganization { name, enrolling_roles, anchors, principals })
+    }
+}

@@ -1,0 +1,239 @@
+//! One enclave process and the pipelined conversation with it.
+//!
+//! **Invariants**: the process is a direct child with one socket, its stdin, and no other descriptor of ours; it gets
+//! only the environment that the configuration gives it. Every call is answered once: by the enclave, by its end, or by
+//! its deadline. Dropping an [`EnclaveProcess`] ends the process.
+
+use chancery_ipc::{Frames, Request, Response, encode, request::Verb, response::Result as Reply};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixStream, unix::OwnedReadHalf, unix::OwnedWriteHalf},
+    process::{Child, Command},
+    sync::{mpsc, oneshot},
+};
+
+/// The enclave's program can't be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the enclave {}: {source}; install chancery-enclave beside chanceryd or set `token.enclave`", program.display())]
+pub struct SpawnError {
+    program: PathBuf,
+    source: io::Error,
+}
+
+/// A call that got no answer from the enclave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The enclave ended before it took the request.
+    #[error("the enclave is not running")]
+    NotSent,
+    /// The enclave ended while it had the request.
+    #[error("the enclave ended while it worked on this")]
+    Lost,
+    /// The enclave did not answer in time.
+    #[error("the enclave did not answer in time")]
+    TimedOut,
+}
+
+struct Waiting {
+    since: Instant,
+    reply: oneshot::Sender<Reply>,
+    /// The caller's request id, for the quarantine.
+    request_id: Option<String>,
+}
+
+/// Requests sent and not answered.
+#[derive(Default)]
+struct Pending {
+    waiting: HashMap<u64, Waiting>,
+    ended: bool,
+}
+
+/// The end of the conversation that callers hold.
+#[derive(Clone)]
+pub struct Connection {
+    requests: mpsc::Sender<Request>,
+    pending: Arc<Mutex<Pending>>,
+    next_id: Arc<AtomicU64>,
+}
+
+/// See the module.
+pub struct EnclaveProcess {
+    child: Child,
+    connection: Connection,
+    ended: oneshot::Receiver<String>,
+    why: Option<String>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The enclave's program beside the running one.
+pub fn default_program() -> PathBuf {
+    std::env::current_exe().ok().and_then(|path| path.parent().map(|directory| directory.join("chancery-enclave")))
+        .unwrap_or_else(|| "chancery-enclave".into())
+}
+
+impl EnclaveProcess {
+    /// Starts the program with a fresh socket as its stdin.
+    ///
+    /// # Errors
+    /// [`SpawnError`] when the program can't be run.
+    pub fn spawn(program: &Path, environment: &BTreeMap<String, String>) -> Result<Self, SpawnError> {
+        let failed = |source| SpawnError { program: program.into(), source };
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
+        ours.set_nonblocking(true).map_err(failed)?;
+        let child = Command::new(program)
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let (read, write) = UnixStream::from_std(ours).map_err(failed)?.into_split();
+        let (requests, queue) = mpsc::channel(1024);
+        let (end, ended) = oneshot::channel();
+        let pending = Arc::new(Mutex::new(Pending::default()));
+        tokio::spawn(write_requests(queue, write));
+        tokio::spawn(read_replies(read, Arc::clone(&pending), end));
+        let connection = Connection { requests, pending, next_id: Arc::new(AtomicU64::new(1)) };
+        Ok(Self { child, connection, ended, why: None })
+    }
+
+    /// For callers.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until the conversation has ended, ends the process if it still runs, and says how it ended. May be dropped
+    /// and called again.
+    pub async fn ended(&mut self) -> String {
+        if self.why.is_none() {
+            self.why = Some((&mut self.ended).await.unwrap_or_else(|_| "the conversation broke".into()));
+        }
+        let why = self.why.clone().unwrap_or_default();
+        // It exits at end of file; one that doesn't is stuck in its library.
+        let status = match tokio::time::timeout(Duration::from_millis(100), self.child.wait()).await {
+            Ok(status) => status,
+            Err(_) => {
+                let _ = self.child.start_kill();
+                self.child.wait().await
+            }
+        };
+        match status {
+            Ok(status) => format!("{why}; {status}"),
+            Err(error) => format!("{why}; {error}"),
+        }
+    }
+
+    /// Ends a process that hangs.
+    pub fn kill(&mut self) {
+        let _ = self.child.start_kill();
+    }
+}
+
+impl Connection {
+    /// Sends a request and waits for its answer.
+    ///
+    /// # Errors
+    /// [`CallError`]; whatever the enclave itself says, faults included, is an answer.
+    pub async fn call(&self, verb: Verb, deadline: Duration, request_id: Option<&str>) -> Result<Reply, CallError> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut pending = lock(&self.pending);
+            if pending.ended {
+                return Err(CallError::NotSent);
+            }
+            let request_id = request_id.map(ToOwned::to_owned);
+            pending.waiting.insert(id, Waiting { since: Instant::now(), reply, request_id });
+        }
+        let until = SystemTime::now() + deadline;
+        let millis = until.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let request = Request { id, deadline_unix_millis: u64::try_from(millis).unwrap_or(u64::MAX), verb: Some(verb) };
+        if self.requests.send(request).await.is_err() {
+            lock(&self.pending).waiting.remove(&id);
+            return Err(CallError::NotSent);
+        }
+        match tokio::time::timeout(deadline, answer).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) => Err(CallError::Lost),
+            // The entry stays until the enclave answers or ends, so that the watchdog sees how long it has been stuck.
+            Err(_) => Err(CallError::TimedOut),
+        }
+    }
+
+    /// How long the oldest unanswered request has been waiting.
+    pub fn oldest(&self) -> Option<Duration> {
+        lock(&self.pending).waiting.values().map(|waiting| waiting.since.elapsed()).max()
+    }
+
+    /// Request ids that the enclave had when it ended. Callers learn that they are lost once this is dropped.
+    pub fn take_lost(&self) -> Vec<String> {
+        let mut pending = lock(&self.pending);
+        pending.ended = true;
+        pending.waiting.drain().filter_map(|(_, waiting)| waiting.request_id).collect()
+    }
+}
+
+/// Writes what is queued in one go, so that a burst costs one system call.
+async fn write_requests(mut queue: mpsc::Receiver<Request>, mut socket: OwnedWriteHalf) {
+    let (mut batch, mut buffer) = (Vec::new(), Vec::new());
+    while queue.recv_many(&mut batch, 128).await > 0 {
+        buffer.clear();
+        for request in batch.drain(..) {
+            if let Err(error) = encode(&request, &mut buffer) {
+                // Requests over the limit are refused at the API; this one's caller will time out.
+                tracing::error!(%error, "a request to the enclave was dropped");
+            }
+        }
+        if socket.write_all(&buffer).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_replies(mut socket: OwnedReadHalf, pending: Arc<Mutex<Pending>>, end: oneshot::Sender<String>) {
+    let mut frames = Frames::default();
+    let mut buffer = vec![0; 1 << 16];
+    let why = loop {
+        match socket.read(&mut buffer).await {
+            Ok(0) => break "the enclave closed its socket".to_owned(),
+            Ok(length) => frames.extend(&buffer[..length]),
+            Err(error) => break format!("reading from the enclave failed: {error}"),
+        }
+        if let Err(error) = dispatch(&mut frames, &pending) {
+            break format!("the enclave's bytes make no sense: {error}");
+        }
+    };
+    let _ = end.send(why);
+}
+
+fn dispatch(frames: &mut Frames, pending: &Mutex<Pending>) -> Result<(), chancery_ipc::FrameError> {
+    while let Some(Response { id, result }) = frames.next_message()? {
+        let waiting = lock(pending).waiting.remove(&id);
+        if let (Some(waiting), Some(result)) = (waiting, result) {
+            let _ = waiting.reply.send(result);
+        }
+    }
+    Ok(())
+}

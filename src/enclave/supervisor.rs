@@ -1,0 +1,279 @@
+//! Keeps one enclave serving: starts it, notices its end or a hang, and starts a fresh one.
+//!
+//! **Invariants**: what was in flight at an end is answered as lost. A refused login ends supervision: the PIN is never
+//! tried again by itself. Two ends in a row while logging in do the same, for the count of tries is then unknown.
+
+use super::{
+    connection::{CallError, Connection, EnclaveProcess, SpawnError},
+    fault,
+    login::{LoginMarker, LoginRefused},
+    quarantine::Quarantine,
+};
+use crate::error::{Error, Performed as Done};
+use chancery_api::reasons;
+use chancery_ipc::{self as ipc, FaultReason, request::Verb, response::Result as Reply};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// How long a call waits for a fresh enclave before it fails.
+const WAIT_FOR_RESTART: Duration = Duration::from_secs(3);
+/// The first restart is immediate; one that fails soon after is tried again after so many milliseconds.
+const BACKOFF_MILLIS: [u64; 6] = [0, 20, 100, 500, 2_000, 5_000];
+/// An enclave that ran for so long ended by an accident of its own.
+const STABLE: Duration = Duration::from_secs(10);
+
+/// What an enclave is started with.
+#[derive(Debug, Clone)]
+pub struct EnclaveOptions {
+    /// The enclave's program.
+    pub program: PathBuf,
+    /// Environment variables for the PKCS#11 library.
+    pub environment: BTreeMap<String, String>,
+    /// The token.
+    pub token: ipc::TokenAccess,
+    /// The deployment.
+    pub deployment: String,
+    /// The log's origin.
+    pub origin: String,
+    /// Session threads.
+    pub sessions: u32,
+    /// An operation not answered by then is given up, and the enclave ended.
+    pub operation_deadline: Duration,
+}
+
+/// What the enclave said of its token when it opened.
+pub type OpenedToken = ipc::Opened;
+
+#[derive(Clone)]
+enum State {
+    Starting,
+    Ready { connection: Connection, opened: Arc<OpenedToken> },
+    /// For good: an operator must act.
+    Stopped(String),
+}
+
+/// The token can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// The program can't be started.
+    #[error("{0}")]
+    Spawn(#[from] SpawnError),
+    /// An earlier login was refused.
+    #[error("{0}")]
+    Login(#[from] LoginRefused),
+    /// The enclave says why.
+    #[error("{0}")]
+    Token(String),
+}
+
+/// See the module.
+pub struct Enclave {
+    state: watch::Receiver<State>,
+    quarantine: Arc<Quarantine>,
+    restarts: Arc<AtomicU64>,
+    operation_deadline: Duration,
+    supervisor: JoinHandle<()>,
+}
+
+impl Drop for Enclave {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+    }
+}
+
+impl Enclave {
+    /// Starts an enclave, opens the token, and keeps it served from then on.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the first opening fails.
+    pub async fn start(
+        options: EnclaveOptions,
+        marker: LoginMarker,
+        checkpoint_size: Arc<AtomicU64>,
+    ) -> Result<(Self, Arc<OpenedToken>), Unavailable> {
+        let (process, opened) = open(&options, &marker, &checkpoint_size).await.map_err(|failure| failure.why)?;
+        let opened = Arc::new(opened);
+        let ready = State::Ready { connection: process.connection().clone(), opened: Arc::clone(&opened) };
+        let (publish, state) = watch::channel(ready);
+        let quarantine = Arc::new(Quarantine::default());
+        let restarts = Arc::new(AtomicU64::new(0));
+        let operation_deadline = options.operation_deadline;
+        let supervision = Supervision {
+            options,
+            marker,
+            checkpoint_size,
+            publish,
+            quarantine: Arc::clone(&quarantine),
+            restarts: Arc::clone(&restarts),
+        };
+        let supervisor = tokio::spawn(supervision.run(process));
+        Ok((Self { state, quarantine, restarts, operation_deadline, supervisor }, opened))
+    }
+
+    /// What is known of the token while it is open.
+    pub fn opened(&self) -> Option<Arc<OpenedToken>> {
+        match &*self.state.borrow() {
+            State::Ready { opened, .. } => Some(Arc::clone(opened)),
+            _ => None,
+        }
+    }
+
+    /// How often the enclave was started anew.
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Sends a verb to the enclave that serves, waiting for a fresh one if need be; the incarnation comes along.
+    pub(super) async fn call(&self, verb: Verb, request_id: Option<&str>) -> Result<(Reply, Vec<u8>), Error> {
+        if request_id.is_some_and(|id| self.quarantine.holds(id)) {
+            return Err(Error::Precondition {
+                reason: reasons::QUARANTINED,
+                message: "this request was in flight at two crashes of the enclave and is not tried again; \
+                          tell the operator"
+                    .into(),
+            });
+        }
+        let (connection, incarnation) = self.ready().await?;
+        match connection.call(verb, self.operation_deadline, request_id).await {
+            Ok(Reply::Fault(said)) => Err(fault(said)),
+            Ok(reply) => Ok((reply, incarnation)),
+            Err(CallError::NotSent) => Err(unavailable("the token's enclave just ended; try again", Done::No)),
+            Err(CallError::Lost) => {
+                Err(unavailable("the token's enclave ended while it worked on this; nothing was released", Done::Unknown))
+            }
+            Err(CallError::TimedOut) => Err(Error::Deadline(Done::Unknown)),
+        }
+    }
+
+    async fn ready(&self) -> Result<(Connection, Vec<u8>), Error> {
+        let mut state = self.state.clone();
+        let found = tokio::time::timeout(WAIT_FOR_RESTART, state.wait_for(|state| !matches!(state, State::Starting)));
+        match found.await.map(|state| state.map(|state| state.clone())) {
+            Ok(Ok(State::Ready { connection, opened })) => Ok((connection, opened.incarnation.clone())),
+            Ok(Ok(State::Stopped(why))) => Err(unavailable(&format!("the token is not open: {why}"), Done::No)),
+            _ => Err(unavailable("the token's enclave is being started; try again", Done::No)),
+        }
+    }
+}
+
+fn unavailable(message: &str, performed: Done) -> Error {
+    Error::Unavailable { reason: reasons::TOKEN_UNAVAILABLE, message: message.into(), performed }
+}
+
+struct Supervision {
+    options: EnclaveOptions,
+    marker: LoginMarker,
+    checkpoint_size: Arc<AtomicU64>,
+    publish: watch::Sender<State>,
+    quarantine: Arc<Quarantine>,
+    restarts: Arc<AtomicU64>,
+}
+
+impl Supervision {
+    async fn run(self, mut process: EnclaveProcess) {
+        let mut failures = 0;
+        loop {
+            let started = Instant::now();
+            let why = self.watch(&mut process).await;
+            self.publish.send_replace(State::Starting);
+            let lost = process.connection().take_lost();
+            tracing::error!(why, in_flight = lost.len(), "the enclave ended; starting a fresh one");
+            self.quarantine.add(lost);
+            drop(process);
+            failures = if started.elapsed() >= STABLE { 0 } else { failures + 1 };
+            match self.reopen(&mut failures).await {
+                Some(fresh) => process = fresh,
+                None => return,
+            }
+        }
+    }
+
+    /// Returns when the enclave has ended, by itself or because it hung.
+    async fn watch(&self, process: &mut EnclaveProcess) -> String {
+        let patience = self.options.operation_deadline + Duration::from_secs(2);
+        let mut tick = tokio::time::interval(Duration::from_millis(500));
+        loop {
+            tokio::select! {
+                why = process.ended() => return why,
+                _ = tick.tick() => {}
+            }
+            if process.connection().oldest().is_some_and(|age| age > patience) {
+                process.kill();
+                return format!("it did not answer within {patience:?} and was killed; {}", process.ended().await);
+            }
+        }
+    }
+
+    async fn reopen(&self, failures: &mut usize) -> Option<EnclaveProcess> {
+        let mut ends_at_login = 0;
+        loop {
+            let pause = BACKOFF_MILLIS[(*failures).saturating_sub(1).min(BACKOFF_MILLIS.len() - 1)];
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            match open(&self.options, &self.marker, &self.checkpoint_size).await {
+                Ok((process, opened)) => {
+                    self.restarts.fetch_add(1, Ordering::Relaxed);
+                    let connection = process.connection().clone();
+                    self.publish.send_replace(State::Ready { connection, opened: Arc::new(opened) });
+                    tracing::info!("the enclave serves again");
+                    return Some(process);
+                }
+                Err(failure) => {
+                    *failures += 1;
+                    ends_at_login = if failure.ended { ends_at_login + 1 } else { 0 };
+                    if failure.for_good || ends_at_login > 1 {
+                        tracing::error!(why = %failure.why, "the token stays closed until an operator acts");
+                        self.publish.send_replace(State::Stopped(failure.why.to_string()));
+                        return None;
+                    }
+                    tracing::warn!(why = %failure.why, "the token can't be opened; trying again");
+                }
+            }
+        }
+    }
+}
+
+struct OpenFailure {
+    why: Unavailable,
+    /// The enclave ended before it answered: maybe in the library's login.
+    ended: bool,
+    for_good: bool,
+}
+
+async fn open(
+    options: &EnclaveOptions,
+    marker: &LoginMarker,
+    checkpoint_size: &AtomicU64,
+) -> Result<(EnclaveProcess, OpenedToken), OpenFailure> {
+    let failure = |why: Unavailable, ended, for_good| OpenFailure { why, ended, for_good };
+    marker.check().map_err(|refused| failure(refused.into(), false, true))?;
+    let process = EnclaveProcess::spawn(&options.program, &options.environment)
+        .map_err(|error| failure(error.into(), false, false))?;
+    let verb = Verb::Open(ipc::Open {
+        token: options.token.clone(),
+        deployment: options.deployment.clone(),
+        origin: options.origin.clone(),
+        sessions: options.sessions,
+        checkpoint_size: checkpoint_size.load(Ordering::Acquire),
+    });
+    let deadline = options.operation_deadline.max(Duration::from_secs(10));
+    match process.connection().call(verb, deadline, None).await {
+        Ok(Reply::Opened(opened)) => Ok((process, opened)),
+        Ok(Reply::Fault(said)) => {
+            let refused = said.reason() == FaultReason::LoginFailed;
+            if refused && let Err(error) = marker.set() {
+                tracing::error!(%error, "the refused login can't be remembered across restarts");
+            }
+            Err(failure(Unavailable::Token(said.message), false, refused))
+        }
+        Ok(_) => Err(failure(Unavailable::Token("the enclave gave a wrong answer".into()), true, false)),
+        Err(error) => Err(failure(Unavailable::Token(error.to_string()), true, false)),
+    }
+}

@@ -1,0 +1,121 @@
+//! What a caller is told when it does not get what it asked for.
+//!
+//! **Invariants**: denied (policy or identity said no), rejected (the request is wrong) and failed (we broke) never mix.
+//! A message holds no secret and nothing of another organization.
+//!
+//! **Not here**: gRPC codes (`grpc::status`).
+
+use chancery_api::reasons;
+
+/// Whether a failed operation was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Performed {
+    /// Nothing was done.
+    No,
+    /// It may have been done; nothing was released.
+    Unknown,
+}
+
+/// See the module. Each variant is one thing the caller can do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The certificate makes nobody of the caller: get another certificate or registration.
+    #[error("{message}")]
+    Unidentified {
+        /// A constant of [`reasons`].
+        reason: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Policy does not allow it: ask a security officer.
+    #[error("permission denied: your organization's policies do not allow this, or the resource does not exist")]
+    Denied,
+    /// A field is wrong: correct the request.
+    #[error("`{field}`: {message}")]
+    Rejected {
+        /// A constant of [`reasons`].
+        reason: &'static str,
+        /// Path of the field.
+        field: &'static str,
+        /// What is wrong and what is expected.
+        message: String,
+    },
+    /// Not there, where the caller may look.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// There already.
+    #[error("{0} exists already")]
+    AlreadyExists(String),
+    /// The resource's state does not allow it: change that first.
+    #[error("{message}")]
+    Precondition {
+        /// A constant of [`reasons`].
+        reason: &'static str,
+        /// What the state is and what would be needed.
+        message: String,
+    },
+    /// Too much at once: try again later.
+    #[error("{0}")]
+    Exhausted(String),
+    /// Something that is needed is down: try again with the same request id.
+    #[error("{message}")]
+    Unavailable {
+        /// A constant of [`reasons`].
+        reason: &'static str,
+        /// What is down.
+        message: String,
+        /// Whether the operation was done.
+        performed: Performed,
+    },
+    /// The deadline passed: try again with the same request id.
+    #[error("the deadline passed before the token answered")]
+    Deadline(Performed),
+    /// A defect: tell the operator.
+    #[error("internal error: {message}")]
+    Internal {
+        /// A constant of [`reasons`].
+        reason: &'static str,
+        /// What broke.
+        message: String,
+        /// Whether the operation was done.
+        performed: Performed,
+    },
+}
+
+impl Error {
+    /// A malformed field.
+    pub fn invalid(field: &'static str, problem: impl ToString) -> Self {
+        Self::Rejected { reason: reasons::INVALID_ARGUMENT, field, message: problem.to_string() }
+    }
+
+    /// A defect of the service before anything was done.
+    pub fn internal(problem: impl ToString) -> Self {
+        Self::Internal { reason: reasons::INTERNAL, message: problem.to_string(), performed: Performed::No }
+    }
+
+    /// The reason that `ErrorInfo` carries.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unidentified { reason, .. }
+            | Self::Rejected { reason, .. }
+            | Self::Precondition { reason, .. }
+            | Self::Unavailable { reason, .. }
+            | Self::Internal { reason, .. } => reason,
+            Self::Denied => reasons::DENIED,
+            Self::NotFound(_) => reasons::NOT_FOUND,
+            Self::AlreadyExists(_) => reasons::ALREADY_EXISTS,
+            Self::Exhausted(_) => reasons::BUDGET_EXHAUSTED,
+            Self::Deadline(_) => reasons::DEADLINE_EXCEEDED,
+        }
+    }
+
+    /// Whether a failed operation was done; `None` where the question does not arise.
+    pub fn performed(&self) -> Option<Performed> {
+        match self {
+            Self::Unavailable { performed, .. } | Self::Deadline(performed) | Self::Internal { performed, .. } => {
+                Some(*performed)
+            }
+            _ => None,
+        }
+    }
+}

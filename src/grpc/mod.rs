@@ -1,0 +1,158 @@
+//! The gRPC API: the only place that names tonic.
+//!
+//! **Invariants**: every connection is TLS 1.3 with a client certificate under a registered anchor; the identity comes
+//! from that certificate alone. A request becomes typed here, or is rejected. Changes run to their end even when the
+//! caller hangs up.
+//!
+//! **Not here**: any decision (`admission`, `signing`, `keys`, `issuing`).
+
+mod audit;
+mod certificates;
+mod convert;
+mod keys;
+mod listener;
+mod signing;
+mod status;
+mod tls;
+
+pub use tls::{TlsError, server_config};
+
+use crate::{
+    access::Peer,
+    admission::{Admission, Floods},
+    audit::Checkpoints,
+    config::Limits,
+    enclave::Enclave,
+    error::Error,
+    issuing::Issuing,
+    keys::Keys,
+    signing::Signing,
+};
+use chancery_api::{
+    DESCRIPTORS,
+    v1::{
+        audit_service_server::AuditServiceServer, certificate_service_server::CertificateServiceServer,
+        key_service_server::KeyServiceServer, signing_service_server::SigningServiceServer,
+    },
+};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tonic::{Request, Status, transport::Server};
+
+/// What the services stand on.
+#[derive(Clone)]
+pub struct Parts {
+    /// Signatures.
+    pub signing: Arc<Signing>,
+    /// Keys.
+    pub keys: Arc<Keys>,
+    /// Certificates.
+    pub issuing: Arc<Issuing>,
+    /// Reads.
+    pub admission: Arc<Admission>,
+    /// The newest checkpoint.
+    pub checkpoints: Arc<Checkpoints>,
+    /// Counts of failed handshakes.
+    pub floods: Arc<Floods>,
+    /// For health.
+    pub enclave: Arc<Enclave>,
+}
+
+/// The server can't serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// tonic gave up.
+    #[error("the gRPC server failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// Reflection can't be built: a defect.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// How long open calls may go on once the service stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Serves until `stop` ends, then lets open calls end.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    limits: &Limits,
+    parts: Parts,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let watcher = tokio::spawn(report_health(health, parts.clone()));
+    let reflection =
+        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS).build_v1()?;
+    let incoming = listener::incoming(listener, tls, limits, Arc::clone(&parts.floods));
+    let size = limits.request_bytes;
+    let in_flight = limits.in_flight_per_connection;
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let server = Server::builder()
+        .concurrency_limit_per_connection(in_flight)
+        .max_concurrent_streams(u32::try_from(in_flight).ok())
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .tcp_nodelay(true)
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(SigningServiceServer::new(signing::Service::new(&parts)).max_decoding_message_size(size))
+        .add_service(KeyServiceServer::new(keys::Service::new(&parts)).max_decoding_message_size(size))
+        .add_service(CertificateServiceServer::new(certificates::Service::new(&parts)).max_decoding_message_size(size))
+        .add_service(AuditServiceServer::new(audit::Service::new(&parts)).max_decoding_message_size(size))
+        .serve_with_incoming_shutdown(incoming, async move {
+            stop.await;
+            let _ = stopping.send(());
+        });
+    // A stream that a client holds open must not keep the service from stopping.
+    let drained = async {
+        let _ = stopped.await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    let result = tokio::select! {
+        result = server => result,
+        () = drained => Ok(()),
+    };
+    watcher.abort();
+    Ok(result?)
+}
+
+/// NOT_SERVING when no signature could be released: token or log down.
+async fn report_health(health: tonic_health::server::HealthReporter, parts: Parts) {
+    let services = [
+        "",
+        "chancery.v1.SigningService",
+        "chancery.v1.KeyService",
+        "chancery.v1.CertificateService",
+        "chancery.v1.AuditService",
+    ];
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tick.tick().await;
+        let serving = parts.enclave.opened().is_some() && parts.admission.audit().is_writable();
+        let status =
+            if serving { tonic_health::ServingStatus::Serving } else { tonic_health::ServingStatus::NotServing };
+        for service in services {
+            health.set_service_status(service, status).await;
+        }
+    }
+}
+
+/// Who is at the other end.
+fn peer<T>(request: &Request<T>) -> Result<Arc<Peer>, Status> {
+    let peer = request.extensions().get::<Arc<Peer>>();
+    peer.cloned().ok_or_else(|| status::status(&Error::internal("a connection without a peer")))
+}
+
+/// Runs a change to its end, whether its caller waits or not.
+async fn uncancelled<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Status> {
+    match tokio::spawn(work).await {
+        Ok(result) => result.map_err(|error| status::status(&error)),
+        Err(error) => Err(status::status(&Error::internal(error))),
+    }
+}

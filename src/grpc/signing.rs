@@ -1,0 +1,185 @@
+//! SigningService.
+
+use super::{Parts, convert, peer, status::{rpc_status, status}};
+use crate::{
+    access::{Peer, Target},
+    admission::Admission,
+    crypto::from_der,
+    error::Error,
+    model::{Action, KeyOrVersionName, SignatureFormat},
+    signing::{self, Answer, Signing},
+};
+use chancery_api::{
+    reasons,
+    v1::{self, sign_request, sign_stream_response::Result as StreamResult, signing_service_server::SigningService, verify_request},
+};
+use der::{EncodePem, pem::LineEnding};
+use futures_util::{Stream, StreamExt};
+use std::{pin::Pin, sync::Arc};
+use tonic::{Request, Response, Status, Streaming};
+
+/// Requests of one stream worked on at a time.
+const STREAM_IN_FLIGHT: usize = 512;
+
+pub(super) struct Service {
+    signing: Arc<Signing>,
+    admission: Arc<Admission>,
+}
+
+/// A parsed request, and whether its CRC was checked.
+struct Parsed {
+    request: signing::Request,
+    verified_crc: bool,
+}
+
+fn parse(mut wire: v1::SignRequest) -> Result<Parsed, Error> {
+    let request_id = convert::request_id(&wire.request_id)?;
+    wire.request_id.clear();
+    let hash = convert::content_hash(&wire);
+    let verified_crc = match (&wire.input, wire.input_crc32c) {
+        (Some(input), Some(expected)) => {
+            let bytes = match input {
+                sign_request::Input::Digest(digest) => &digest.value,
+                sign_request::Input::Message(message) => message,
+            };
+            if crc32c::crc32c(bytes) != expected {
+                return Err(Error::Rejected {
+                    reason: reasons::CHECKSUM_MISMATCH,
+                    field: "input_crc32c",
+                    message: "the CRC-32C does not match the input: it was damaged on the way; send it again".into(),
+                });
+            }
+            true
+        }
+        _ => false,
+    };
+    let (digest, message) = match wire.input {
+        Some(sign_request::Input::Digest(digest)) => (Some(digest), None),
+        Some(sign_request::Input::Message(message)) => (None, Some(message)),
+        None => (None, None),
+    };
+    let request = signing::Request {
+        key: convert::key_name(&wire.name)?,
+        input: convert::signable(digest, message, wire.message_hash)?,
+        format: convert::format(wire.format)?,
+        low_s: wire.low_s,
+        padding: convert::padding(wire.padding)?,
+        request_id,
+        hash,
+    };
+    Ok(Parsed { request, verified_crc })
+}
+
+async fn sign(
+    signing: &Signing,
+    admission: &Admission,
+    peer: &Arc<Peer>,
+    wire: v1::SignRequest,
+) -> Result<v1::SignResponse, Error> {
+    let parsed = match parse(wire) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let principal = admission.identify(peer, Action::Sign).await?;
+            admission.rejected(&principal, &error);
+            return Err(error);
+        }
+    };
+    let request_id = parsed.request.request_id.clone();
+    let Answer { released, replayed } = signing.sign(peer, parsed.request).await?;
+    Ok(v1::SignResponse {
+        name: released.version.to_string(),
+        signature_crc32c: crc32c::crc32c(&released.signature),
+        signature: released.signature,
+        verified_input_crc32c: parsed.verified_crc,
+        request_id,
+        record_index: released.index,
+        replayed,
+    })
+}
+
+impl Service {
+    pub(super) fn new(parts: &Parts) -> Self {
+        Self { signing: Arc::clone(&parts.signing), admission: Arc::clone(&parts.admission) }
+    }
+
+    async fn check(&self, peer: &Arc<Peer>, wire: v1::VerifyRequest) -> Result<v1::VerifyResponse, Error> {
+        let key: KeyOrVersionName = convert::key_name(&wire.name)?;
+        let (digest, message) = match wire.input {
+            Some(verify_request::Input::Digest(digest)) => (Some(digest), None),
+            Some(verify_request::Input::Message(message)) => (None, Some(message)),
+            None => (None, None),
+        };
+        let input = convert::signable(digest, message, wire.message_hash)?;
+        let (format, padding) = (convert::format(wire.format)?, convert::padding(wire.padding)?);
+        let grant = self.admission.admit(peer, Action::Verify, Target::Key(key)).await?;
+        let version = grant.version()?;
+        let algorithm = version.public_key.algorithm();
+        let input = input.fit(algorithm, padding).map_err(|error| signing::wrong_input(&error))?;
+        let der = format == SignatureFormat::Der && algorithm.ecdsa_width().is_some();
+        let signature = if der { from_der(algorithm, &wire.signature).ok() } else { Some(wire.signature) };
+        let valid = signature.is_some_and(|signature| version.public_key.verify(&input, &signature));
+        Ok(v1::VerifyResponse { valid, name: version.row.name.to_string() })
+    }
+
+    async fn public_key(&self, peer: &Arc<Peer>, wire: v1::GetPublicKeyRequest) -> Result<v1::PublicKey, Error> {
+        let target = Target::Key(convert::key_name(&wire.name)?);
+        let grant = self.admission.admit(peer, Action::GetPublicKey, target).await?;
+        let version = grant.version()?;
+        let der = version.row.public_key.clone();
+        let info: spki::SubjectPublicKeyInfoOwned = der::Decode::from_der(&der).map_err(Error::internal)?;
+        Ok(v1::PublicKey {
+            name: version.row.name.to_string(),
+            algorithm: convert::wire_algorithm(version.public_key.algorithm()).into(),
+            pem: info.to_pem(LineEnding::LF).map_err(Error::internal)?,
+            der,
+            state: convert::wire_state(version.row.state).into(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl SigningService for Service {
+    async fn sign(&self, request: Request<v1::SignRequest>) -> Result<Response<v1::SignResponse>, Status> {
+        let peer = peer(&request)?;
+        let answer = sign(&self.signing, &self.admission, &peer, request.into_inner()).await;
+        answer.map(Response::new).map_err(|error| status(&error))
+    }
+
+    type SignStreamStream = Pin<Box<dyn Stream<Item = Result<v1::SignStreamResponse, Status>> + Send>>;
+
+    async fn sign_stream(
+        &self,
+        request: Request<Streaming<v1::SignRequest>>,
+    ) -> Result<Response<Self::SignStreamStream>, Status> {
+        let peer = peer(&request)?;
+        let (signing, admission) = (Arc::clone(&self.signing), Arc::clone(&self.admission));
+        let answers = request.into_inner().map(move |received| {
+            let (signing, admission, peer) = (Arc::clone(&signing), Arc::clone(&admission), Arc::clone(&peer));
+            async move {
+                let wire = received?;
+                let request_id = wire.request_id.clone();
+                let result = match sign(&signing, &admission, &peer, wire).await {
+                    Ok(response) => StreamResult::Response(response),
+                    Err(error) => StreamResult::Error(rpc_status(&error)),
+                };
+                Ok(v1::SignStreamResponse { request_id, result: Some(result) })
+            }
+        });
+        Ok(Response::new(Box::pin(answers.buffer_unordered(STREAM_IN_FLIGHT))))
+    }
+
+    async fn verify(&self, request: Request<v1::VerifyRequest>) -> Result<Response<v1::VerifyResponse>, Status> {
+        let peer = peer(&request)?;
+        let answer = self.check(&peer, request.into_inner()).await;
+        answer.map(Response::new).map_err(|error| status(&error))
+    }
+
+    async fn get_public_key(
+        &self,
+        request: Request<v1::GetPublicKeyRequest>,
+    ) -> Result<Response<v1::PublicKey>, Status> {
+        let peer = peer(&request)?;
+        let answer = self.public_key(&peer, request.into_inner()).await;
+        answer.map(Response::new).map_err(|error| status(&error))
+    }
+}

@@ -1,0 +1,246 @@
+//! Certificate signing requests and certificates, with keys kept here.
+//!
+//! **Invariants**: a certificate is issued by a CERTIFY key under a profile; what is signed was built here, never by the
+//! caller. A root certificate is bound to its version in the same request.
+//!
+//! **Not here**: the structures themselves (`certificates`), how a signature comes to be (`signing`).
+
+use crate::{
+    access::{Grant, Peer, Target},
+    admission::Admission,
+    audit::{Draft, Released, unavailable},
+    certificates::{CertificateDraft, CertificateError, CertificateRequest, Issuance, Profile, RequestDraft},
+    crypto::Signable,
+    error::Error,
+    keys::{Begun, Changes, RequestId},
+    model::{Action, KeyOrVersionName, KeyVersion, Purpose, SignatureFormat},
+    policy::Context,
+    signing::{Signing, form, wrong_input},
+    store::Row,
+};
+use chancery_api::{reasons, state};
+use prost::Message;
+use std::sync::Arc;
+
+/// See the module.
+pub struct Issuing {
+    admission: Arc<Admission>,
+    signing: Arc<Signing>,
+    changes: Arc<Changes>,
+}
+
+/// A signing request to make.
+#[derive(Debug, Clone)]
+pub struct NewRequest {
+    /// The key or version.
+    pub key: KeyOrVersionName,
+    /// Distinguished name, RFC 4514.
+    pub subject: String,
+    /// `dns:` and `ip:` names.
+    pub alternative_names: Vec<String>,
+}
+
+/// A certificate to issue.
+#[derive(Debug)]
+pub struct NewCertificate {
+    /// The issuing key or version.
+    pub issuer: KeyOrVersionName,
+    /// Who asks, proved to hold the key.
+    pub request: CertificateRequest,
+    /// What it is for.
+    pub profile: Profile,
+}
+
+/// What was signed, as the caller gets it.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The structure, DER.
+    pub der: Vec<u8>,
+    /// The version that signed.
+    pub version: String,
+    /// Its record.
+    pub index: u64,
+    /// The issuer's certificate, DER; the certificate itself for a root.
+    pub issuer: Vec<u8>,
+}
+
+fn encode(issued: &Issued) -> Vec<u8> {
+    state::Issued {
+        der: issued.der.clone(),
+        version: issued.version.clone(),
+        record_index: issued.index,
+        issuer: issued.issuer.clone(),
+    }
+    .encode_to_vec()
+}
+
+fn decode(answer: &[u8]) -> Result<Issued, Error> {
+    let issued = state::Issued::decode(answer).map_err(Error::internal)?;
+    Ok(Issued { der: issued.der, version: issued.version, index: issued.record_index, issuer: issued.issuer })
+}
+
+fn rejected(error: &CertificateError, field: &'static str) -> Error {
+    match error {
+        CertificateError::Issuer(_) => {
+            Error::Precondition { reason: reasons::WRONG_STATE, message: error.to_string() }
+        }
+        CertificateError::Encoding(_) => Error::internal(error),
+        CertificateError::TooLarge { .. } => {
+            Error::Rejected { reason: reasons::TOO_LARGE, field, message: error.to_string() }
+        }
+        _ => Error::invalid(field, error),
+    }
+}
+
+impl Issuing {
+    /// Over the admitted, the signing path and the changes.
+    pub fn new(admission: Arc<Admission>, signing: Arc<Signing>, changes: Arc<Changes>) -> Self {
+        Self { admission, signing, changes }
+    }
+
+    /// A certificate signing request for a key kept here.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn request(&self, peer: Arc<Peer>, new: NewRequest, request: RequestId) -> Result<Issued, Error> {
+        let action = Action::CreateCertificateSigningRequest;
+        let context = Context::new().text("subject", new.subject.clone());
+        let (grant, begun) = self.begin(&peer, action, &new.key, context, &request).await?;
+        let change = match begun {
+            Begun::New(change) => change,
+            Begun::Answered(answer) => return self.replayed(&grant, &request, &answer).await,
+        };
+        let result = async {
+            let public_key = grant.version()?.row.public_key.clone();
+            let draft = RequestDraft::new(&new.subject, &new.alternative_names, &public_key)
+                .map_err(|error| rejected(&error, "subject"))?;
+            let released = self.sign(grant, draft.to_be_signed(), &request).await?;
+            let der = draft.finish(&released.signature);
+            Ok(Issued { der, version: released.version.to_string(), index: released.index, issuer: Vec::new() })
+        };
+        match result.await {
+            Ok(issued) => {
+                self.changes.finish(change, None, Vec::new(), encode(&issued)).await?;
+                Ok(issued)
+            }
+            Err(error) => {
+                self.changes.abandon(change).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Issues a certificate.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn issue(&self, peer: Arc<Peer>, new: NewCertificate, request: RequestId) -> Result<Issued, Error> {
+        let common_name = new.request.subject().common_name().unwrap_or_default();
+        let context = Context::new().text("profile", new.profile.as_str()).text("commonName", common_name);
+        let action = Action::IssueCertificate;
+        let (grant, begun) = self.begin(&peer, action, &new.issuer, context.clone(), &request).await?;
+        let change = match begun {
+            Begun::New(change) => change,
+            Begun::Answered(answer) => return self.replayed(&grant, &request, &answer).await,
+        };
+        let result = async {
+            let issuer = issuer(&grant)?;
+            let (issued, binding) = self.issue_granted(grant, &issuer, &new, &request).await?;
+            let outcome = match binding {
+                Some(row) => {
+                    // Recorded apart from the signature, under a decision of its own: that one was used up.
+                    let target = Target::Key(new.issuer.clone());
+                    let principal = self.admission.identify(&peer, action).await?;
+                    let facts = request.facts();
+                    let grant =
+                        self.admission.authorize(&peer, principal, action, target, context, &facts).await?;
+                    let rows = vec![Row::KeyVersion(row)];
+                    Some((Draft::outcome(&grant, &facts).resource(&issued.version).states(&rows), rows))
+                }
+                None => None,
+            };
+            Ok((issued, outcome))
+        };
+        match result.await {
+            Ok((issued, outcome)) => {
+                let (draft, rows) = outcome.map_or((None, Vec::new()), |(draft, rows)| (Some(draft), rows));
+                self.changes.finish(change, draft, rows, encode(&issued)).await?;
+                Ok(issued)
+            }
+            Err(error) => {
+                self.changes.abandon(change).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn issue_granted(
+        &self,
+        grant: Grant,
+        issuer: &KeyVersion,
+        new: &NewCertificate,
+        request: &RequestId,
+    ) -> Result<(Issued, Option<KeyVersion>), Error> {
+        let mut serial = [0; 20];
+        getrandom::fill(&mut serial).map_err(Error::internal)?;
+        let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
+        let draft = CertificateDraft::new(&Issuance {
+            profile: new.profile,
+            request: &new.request,
+            issuer_key: &issuer.public_key,
+            issuer_certificate: issuer.certificate.as_deref(),
+            serial,
+            now,
+        })
+        .map_err(|error| rejected(&error, "certificate_signing_request"))?;
+        let released = self.sign(grant, draft.to_be_signed(), request).await?;
+        let der = draft.finish(&released.signature);
+        let root = new.profile == Profile::RootCa;
+        let binding = root.then(|| KeyVersion { certificate: Some(der.clone()), ..issuer.clone() });
+        let issuer = if root { der.clone() } else { issuer.certificate.clone().unwrap_or_default() };
+        Ok((Issued { der, version: released.version.to_string(), index: released.index, issuer }, binding))
+    }
+
+    async fn begin(
+        &self,
+        peer: &Arc<Peer>,
+        action: Action,
+        key: &KeyOrVersionName,
+        context: Context,
+        request: &RequestId,
+    ) -> Result<(Grant, Begun), Error> {
+        let principal = self.admission.identify(peer, action).await?;
+        let target = Target::Key(key.clone());
+        let grant =
+            self.admission.authorize(peer, principal.clone(), action, target, context, &request.facts()).await?;
+        grant.version()?;
+        let begun = self.changes.begin(&principal.name, action.as_str(), &request.id, request.hash).await?;
+        Ok((grant, begun))
+    }
+
+    /// Signs what was built here, hashed as X.509 wants it, with low s as Fabric wants it.
+    async fn sign(&self, grant: Grant, to_be_signed: &[u8], request: &RequestId) -> Result<Released, Error> {
+        let algorithm = grant.key()?.key.algorithm;
+        let message = Signable::Message { hash: None, value: to_be_signed.to_vec() };
+        let input = message.fit(algorithm, None).map_err(|error| wrong_input(&error))?;
+        let form = form(algorithm, SignatureFormat::Der, Some(true));
+        self.signing.sign_granted(grant, input, form, &request.facts()).await
+    }
+
+    async fn replayed(&self, grant: &Grant, request: &RequestId, answer: &[u8]) -> Result<Issued, Error> {
+        let draft = Draft::replayed(grant, &request.facts());
+        self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
+        decode(answer)
+    }
+}
+
+fn issuer(grant: &Grant) -> Result<KeyVersion, Error> {
+    let entry = grant.key()?;
+    if entry.key.purpose != Purpose::Certify {
+        return Err(Error::Precondition {
+            reason: reasons::WRONG_PURPOSE,
+            message: format!("{} is for {}; only a certify key issues certificates", entry.key.name, entry.key.purpose),
+        });
+    }
+    Ok(grant.version()?.row.clone())
+}

@@ -1,0 +1,29 @@
+//! Chancery: a virtual HSM for consortium networks. This is the service; `chanceryd` is its program.
+//!
+//! Read [`signing`] first: how a signature comes to be and leaves. Then what it stands on, from the top down:
+//! [`service`] builds every part; [`grpc`] turns calls into typed requests; [`admission`] says who asks and whether
+//! policy allows it; [`enclave`] uses keys in a process apart; [`audit`] records before anything is released;
+//! [`directory`] is what exists, and [`store`] its index on disk. docs/architecture.md has the whole picture.
+//!
+//! **Invariants**: no vendor code and no private key but the TLS key in this process; no unsafe code.
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod admission;
+pub mod audit;
+pub mod certificates;
+pub mod config;
+pub mod crypto;
+pub mod deployment;
+pub mod directory;
+pub mod enclave;
+pub mod error;
+pub mod grpc;
+pub mod identity;
+pub mod issuing;
+pub mod keys;
+pub mod model;
+pub mod policy;
+pub mod service;
+pub mod signing;
+pub mod store;

@@ -1,0 +1,61 @@
+//! Nouns without I/O: principals, roles, actions, algorithms, keys and their states.
+//!
+//! **Invariant**: a value here is consistent in itself; parsing happened before.
+//!
+//! **Not here**: resource names (chancery-api), decisions (`policy`), storage (`store`).
+
+mod action;
+mod algorithm;
+mod key;
+mod principal;
+
+pub use action::Action;
+pub use algorithm::{Algorithm, Hash, Mechanism, RsaPadding, SignatureFormat};
+pub use chancery_api::names::{KeyName, KeyOrVersionName, KeyVersionName, NameError, OrganizationName, PrincipalName};
+pub use key::{Check, Key, KeyState, KeyVersion, Protection, Purpose};
+pub use principal::{NamePattern, Organization, Principal, Registration, Role, TrustAnchor};
+
+/// Defines an enum whose values have one text form each: in records, the store, policies and on the command line.
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[doc = $doc])+ $variant),+ }
+
+        impl $name {
+            /// All values, in order.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The text form.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::model::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| {
+                    let offered = Self::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>().join(", ");
+                    $crate::model::UnknownWord { given: text.chars().take(80).collect(), offered }
+                })
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+/// A word that is none of those offered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is none of: {offered}")]
+pub struct UnknownWord {
+    pub(crate) given: String,
+    pub(crate) offered: String,
+}

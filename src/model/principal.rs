@@ -1,0 +1,124 @@
+//! Who asks: organizations, their trust anchors and registrations, and principals.
+
+use super::{OrganizationName, PrincipalName};
+
+super::words! {
+    /// What a principal is to its organization.
+    pub enum Role {
+        /// A Fabric peer, or another chain's validating node.
+        Peer = "peer",
+        /// A Fabric orderer.
+        Orderer = "orderer",
+        /// A client application.
+        Client = "client",
+        /// Manages keys; signs nothing.
+        SecurityOfficer = "security-officer",
+        /// Reads the organization's records.
+        Auditor = "auditor",
+        /// Issues certificates with the keys it owns.
+        Ca = "ca",
+        /// The OpsSC agent: signs proposals and votes.
+        OpsscAgent = "opssc-agent",
+        /// Runs the service; touches no organization's key.
+        PlatformOperator = "platform-operator",
+    }
+}
+
+impl Role {
+    /// The roles that a certificate may give by itself, each from the organizational unit of the same name. Every
+    /// other role comes from a registration.
+    pub const BY_CERTIFICATE: [Self; 3] = [Self::Peer, Self::Orderer, Self::Client];
+}
+
+/// A member of the consortium.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organization {
+    /// Its name.
+    pub name: OrganizationName,
+    /// Roles whose holders may create signing keys that they own.
+    pub enrolling_roles: Vec<Role>,
+    /// Nanoseconds since the Unix epoch.
+    pub create_time: i64,
+}
+
+/// A certificate authority that vouches for an organization's members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustAnchor {
+    /// Whose members it vouches for.
+    pub organization: OrganizationName,
+    /// Its certificate, DER.
+    pub certificate: Vec<u8>,
+    /// Whom it may make peer, orderer or client by certificate alone.
+    pub patterns: Vec<NamePattern>,
+}
+
+/// Names that a trust anchor may give a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePattern {
+    /// One of [`Role::BY_CERTIFICATE`].
+    pub role: Role,
+    /// Common names; `*` stands for any run of characters.
+    pub pattern: String,
+}
+
+impl NamePattern {
+    /// Whether the pattern covers `name`.
+    pub fn matches(&self, name: &str) -> bool {
+        let mut parts = self.pattern.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = name.strip_prefix(first) else { return false };
+        let mut last = None;
+        for part in parts {
+            if let Some(middle) = last.replace(part) {
+                match rest.find(middle) {
+                    Some(at) => rest = &rest[at + str::len(middle)..],
+                    None => return false,
+                }
+            }
+        }
+        match last {
+            Some(suffix) => rest.ends_with(suffix),
+            None => rest.is_empty(),
+        }
+    }
+}
+
+/// A role given to whoever holds one public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The principal.
+    pub name: PrincipalName,
+    /// Its role.
+    pub role: Role,
+    /// SHA-256 of the SubjectPublicKeyInfo, DER.
+    pub public_key_sha256: [u8; 32],
+}
+
+/// Someone who was identified: a verified certificate and the organization's registry agree.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Principal {
+    /// Who.
+    pub name: PrincipalName,
+    /// As what.
+    pub role: Role,
+    /// SHA-256 of the certificate, DER.
+    pub certificate_fingerprint: [u8; 32],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for (pattern, name, expected) in [
+            ("peer*", "peer0", true), ("peer*", "peer", true), ("peer*", "xpeer0", false), ("*", "", true),
+            ("*.org1", "peer0.org1", true), ("*.org1", "peer0.org2", false), ("p*r*1", "peer01", true),
+            ("p*r*1", "peer0", false), ("peer0", "peer0", true), ("peer0", "peer01", false), ("a*a", "a", false),
+            ("a*b*b", "ab", false), ("*a*", "bab", true), ("", "x", false),
+        ] {
+            let pattern = NamePattern { role: Role::Peer, pattern: pattern.into() };
+            assert_eq!(pattern.matches(name), expected, "{} {name}", pattern.pattern);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! An [`AccessRequest`] in Cedar's terms: request, and the two entities it is about.
+//!
+//! **Invariants**
+//! * What comes out fits the schema by construction, so that Cedar need not check it again. A request that was put
+//!   together wrongly is refused here: to a forbid, a word of the wrong kind would merely look different.
+//! * Of another organization's key or settings nothing comes out but the name, so that neither an answer, nor the
+//!   policies named in a record, nor the time taken tells a stranger whether they exist.
+
+use super::{
+    AccessRequest, Context, ContextValue, KeyFacts, Resource,
+    vocabulary::{Kind, Vocabulary, circumstances},
+};
+use crate::model::{Action, OrganizationName, Principal, PrincipalName, Role};
+use cedar_policy::{self as cedar, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
+
+/// How the service failed to describe a request in the schema's words.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TranslateError {
+    #[error("{0} is not asked on this kind of resource")]
+    Resource(Action),
+    #[error("{0} needs context.{1}")]
+    Missing(Action, &'static str),
+    #[error("{0} has no context.{1}")]
+    Unknown(Action, &'static str),
+    #[error("context.{0} is not of the kind that the schema says")]
+    Kind(&'static str),
+    #[error(transparent)]
+    Attribute(#[from] Box<cedar::EntityAttrEvaluationError>),
+    #[error(transparent)]
+    Context(#[from] Box<cedar::ContextCreationError>),
+    #[error(transparent)]
+    Entities(#[from] Box<cedar::entities_errors::EntitiesError>),
+    #[error(transparent)]
+    Request(#[from] Box<cedar::RequestValidationError>),
+}
+
+/// The Cedar request, and its principal and resource.
+pub(super) fn translate(
+    vocabulary: &Vocabulary,
+    request: &AccessRequest,
+) -> Result<(cedar::Request, cedar::Entities), TranslateError> {
+    let AccessRequest { principal, action, resource, context } = request;
+    check_resource(*action, resource)?;
+    let context = vocabulary.context(*action, context)?;
+    let stranger = principal.name.organization() != resource.organization();
+    let principal = vocabulary.principal(principal)?;
+    let resource = vocabulary.resource(resource, stranger)?;
+    let action = vocabulary.action(*action).clone();
+    let request = cedar::Request::new(principal.uid(), action, resource.uid(), context, None).map_err(Box::new)?;
+    let entities = cedar::Entities::from_entities([principal, resource], None).map_err(Box::new)?;
+    Ok((request, entities))
+}
+
+fn check_resource(action: Action, resource: &Resource) -> Result<(), TranslateError> {
+    let fits = match action {
+        Action::CreateKey | Action::ListKeys | Action::GetCheckpoint => {
+            matches!(resource, Resource::Organization { .. })
+        }
+        Action::ListRecords => matches!(resource, Resource::Log { .. }),
+        Action::Sign
+        | Action::Verify
+        | Action::GetPublicKey
+        | Action::GetKey
+        | Action::RotateKey
+        | Action::CreateCertificateSigningRequest
+        | Action::IssueCertificate => matches!(resource, Resource::Key { .. }),
+    };
+    if fits { Ok(()) } else { Err(TranslateError::Resource(action)) }
+}
+
+impl Vocabulary {
+    fn principal(&self, principal: &Principal) -> Result<Entity, TranslateError> {
+        let name = &principal.name;
+        let attributes = [
+            ("organization", self.organization_value(name.organization())),
+            ("name", text(name.id())),
+            ("role", self.role(principal.role)),
+        ];
+        entity(uid(&self.principal, name.to_string()), attributes, [])
+    }
+
+    fn resource(&self, resource: &Resource, stranger: bool) -> Result<Entity, TranslateError> {
+        let organization = ("organization", self.organization_value(resource.organization()));
+        let name = resource.to_string();
+        match resource {
+            Resource::Organization { enrolling_roles, .. } => {
+                let shown = if stranger { &[] } else { enrolling_roles.as_slice() };
+                let roles = shown.iter().map(|role| self.role(*role));
+                let roles = ("enrollingRoles", RestrictedExpression::new_set(roles));
+                entity(uid(&self.organization, name), [organization, roles], [])
+            }
+            Resource::Log { .. } => entity(uid(&self.log, name), [organization], []),
+            Resource::Key { name: key, facts } => {
+                let named = [organization, ("name", text(key.id()))];
+                match facts.as_ref().filter(|_| !stranger) {
+                    Some(facts) => {
+                        let labels = facts.labels.iter().map(|(label, value)| (label.as_str(), text(value)));
+                        entity(uid(&self.key, name), named.into_iter().chain(self.facts(facts)), labels)
+                    }
+                    None => entity(uid(&self.key, name), named, []),
+                }
+            }
+        }
+    }
+
+    fn facts(&self, facts: &KeyFacts) -> [(&'static str, RestrictedExpression); 5] {
+        [
+            ("owner", self.principal_value(&facts.owner)),
+            ("purpose", self.purposes.at(facts.purpose as usize)),
+            ("algorithm", self.algorithms.at(facts.algorithm as usize)),
+            ("protection", self.protections.at(facts.protection as usize)),
+            ("state", self.states.at(facts.state as usize)),
+        ]
+    }
+
+    fn context(&self, action: Action, given: &Context) -> Result<cedar::Context, TranslateError> {
+        let known = circumstances(action);
+        if let Some(name) = given.names().find(|name| known.iter().all(|(known, _)| known != name)) {
+            return Err(TranslateError::Unknown(action, name));
+        }
+        let mut pairs = Vec::with_capacity(known.len() + 1);
+        for &(name, kind) in known {
+            let value = match (kind, given.value(name)) {
+                (Kind::OptionalFlag, None) => continue,
+                (_, None) => return Err(TranslateError::Missing(action, name)),
+                (Kind::Text, Some(ContextValue::Text(value))) => Some(text(value)),
+                (Kind::Number, Some(ContextValue::Number(value))) => Some(RestrictedExpression::new_long(*value)),
+                (Kind::OptionalFlag, Some(ContextValue::Flag(value))) => Some(RestrictedExpression::new_bool(*value)),
+                (Kind::Word(list), Some(ContextValue::Text(word))) => list(self).parse(word),
+                (Kind::Hash, Some(ContextValue::Text(word))) => {
+                    self.hashes.parse(if word.is_empty() { "none" } else { word })
+                }
+                (Kind::Principal { organization }, Some(ContextValue::Text(name))) => {
+                    name.parse::<PrincipalName>().ok().map(|name| {
+                        pairs.push((organization.to_owned(), self.organization_value(name.organization())));
+                        self.principal_value(&name)
+                    })
+                }
+                _ => None,
+            };
+            pairs.push((name.to_owned(), value.ok_or(TranslateError::Kind(name))?));
+        }
+        Ok(cedar::Context::from_pairs(pairs).map_err(Box::new)?)
+    }
+
+    fn role(&self, role: Role) -> RestrictedExpression {
+        self.roles.at(role as usize)
+    }
+
+    fn organization_value(&self, name: &OrganizationName) -> RestrictedExpression {
+        RestrictedExpression::new_entity_uid(uid(&self.organization, name.to_string()))
+    }
+
+    fn principal_value(&self, name: &PrincipalName) -> RestrictedExpression {
+        RestrictedExpression::new_entity_uid(uid(&self.principal, name.to_string()))
+    }
+}
+
+fn uid(entity_type: &EntityTypeName, id: impl AsRef<str>) -> EntityUid {
+    EntityUid::from_type_name_and_id(entity_type.clone(), EntityId::new(id))
+}
+
+fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
+}
+
+fn entity<'a>(
+    uid: EntityUid,
+    attributes: impl IntoIterator<Item = (&'static str, RestrictedExpression)>,
+    tags: impl IntoIterator<Item = (&'a str, RestrictedExpression)>,
+) -> Result<Entity, TranslateError> {
+    let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let tags = tags.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Ok(Entity::new_with_tags(uid, attributes, [], tags).map_err(Box::new)?)
+}

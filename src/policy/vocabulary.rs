@@ -1,0 +1,178 @@
+//! The schema's words as Cedar values, made once per policy set, and which circumstances each action is asked with.
+//!
+//! **Invariant**: agrees with policies/schema.cedarschema; tests compare every list and every kind of request with it.
+
+use crate::model::{Action, Algorithm, Hash, KeyState, Protection, Purpose, Role};
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
+
+/// Cedar values used in every request.
+pub(super) struct Vocabulary {
+    pub(super) principal: EntityTypeName,
+    pub(super) organization: EntityTypeName,
+    pub(super) key: EntityTypeName,
+    pub(super) log: EntityTypeName,
+    actions: Vec<EntityUid>,
+    pub(super) roles: Words,
+    pub(super) purposes: Words,
+    pub(super) algorithms: Words,
+    pub(super) protections: Words,
+    pub(super) states: Words,
+    pub(super) inputs: Words,
+    pub(super) hashes: Words,
+    pub(super) profiles: Words,
+}
+
+impl Vocabulary {
+    pub(super) fn new() -> Self {
+        let action = entity_type("Action");
+        let action = |word: &str| EntityUid::from_type_name_and_id(action.clone(), EntityId::new(word));
+        // "none" is for no hash: raw bytes, or a message that is signed as it is.
+        let hashes = ["none"].into_iter().chain(Hash::ALL.iter().map(|hash| hash.as_str()));
+        Self {
+            principal: entity_type("Principal"),
+            organization: entity_type("Organization"),
+            key: entity_type("Key"),
+            log: entity_type("Log"),
+            actions: Action::ALL.iter().map(|word| action(word.as_str())).collect(),
+            roles: Words::new("Role", Role::ALL.iter().map(|word| word.as_str())),
+            purposes: Words::new("Purpose", Purpose::ALL.iter().map(|word| word.as_str())),
+            algorithms: Words::new("Algorithm", Algorithm::ALL.iter().map(|word| word.as_str())),
+            protections: Words::new("Protection", Protection::ALL.iter().map(|word| word.as_str())),
+            states: Words::new("KeyState", KeyState::ALL.iter().map(|word| word.as_str())),
+            inputs: Words::new("Input", ["digest", "message"].into_iter()),
+            hashes: Words::new("Hash", hashes),
+            profiles: Words::new("Profile", ["root-ca", "peer", "orderer", "client", "admin"].into_iter()),
+        }
+    }
+
+    pub(super) fn action(&self, action: Action) -> &EntityUid {
+        &self.actions[action as usize]
+    }
+}
+
+/// A closed list of words, an enumerated entity type of the schema.
+pub(super) struct Words {
+    words: Vec<&'static str>,
+    values: Vec<RestrictedExpression>,
+}
+
+impl Words {
+    fn new(list: &str, words: impl Iterator<Item = &'static str>) -> Self {
+        let list = entity_type(list);
+        let words = words.collect::<Vec<_>>();
+        let value = |word: &&str| {
+            let uid = EntityUid::from_type_name_and_id(list.clone(), EntityId::new(word));
+            RestrictedExpression::new_entity_uid(uid)
+        };
+        Self { values: words.iter().map(value).collect(), words }
+    }
+
+    /// The word at `index`: for a list made from a model enum, its value as a number.
+    pub(super) fn at(&self, index: usize) -> RestrictedExpression {
+        self.values[index].clone()
+    }
+
+    /// The word written as `text`.
+    pub(super) fn parse(&self, text: &str) -> Option<RestrictedExpression> {
+        self.words.iter().position(|word| *word == text).map(|index| self.at(index))
+    }
+
+    #[cfg(test)]
+    pub(super) fn all(&self) -> &[&'static str] {
+        &self.words
+    }
+}
+
+fn entity_type(name: &str) -> EntityTypeName {
+    format!("Chancery::{name}").parse().expect("a constant of this module")
+}
+
+/// What a circumstance is.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// Any text.
+    Text,
+    /// A number.
+    Number,
+    /// Yes or no; may be absent, which policies must ask first.
+    OptionalFlag,
+    /// A principal's full name, given to policies as the principal and its organization.
+    Principal { organization: &'static str },
+    /// A word of the list.
+    Word(fn(&Vocabulary) -> &Words),
+    /// A hash's name, or `""`, which policies see as "none".
+    Hash,
+}
+
+/// Names and kinds of the circumstances that `action` is asked with.
+pub(super) fn circumstances(action: Action) -> &'static [(&'static str, Kind)] {
+    const SIGN: &[(&str, Kind)] =
+        &[("input", Kind::Word(|vocabulary| &vocabulary.inputs)), ("hash", Kind::Hash), ("size", Kind::Number)];
+    const REQUEST: &[(&str, Kind)] = &[("subject", Kind::Text)];
+    const ISSUE: &[(&str, Kind)] =
+        &[("profile", Kind::Word(|vocabulary| &vocabulary.profiles)), ("commonName", Kind::Text)];
+    const CREATE: &[(&str, Kind)] = &[
+        ("key", Kind::Text),
+        ("owner", Kind::Principal { organization: "ownerOrganization" }),
+        ("purpose", Kind::Word(|vocabulary| &vocabulary.purposes)),
+        ("algorithm", Kind::Word(|vocabulary| &vocabulary.algorithms)),
+        ("protection", Kind::Word(|vocabulary| &vocabulary.protections)),
+    ];
+    const ROTATE: &[(&str, Kind)] = &[("mayEnrol", Kind::OptionalFlag)];
+    match action {
+        Action::Sign => SIGN,
+        Action::CreateCertificateSigningRequest => REQUEST,
+        Action::IssueCertificate => ISSUE,
+        Action::CreateKey => CREATE,
+        Action::RotateKey => ROTATE,
+        Action::Verify
+        | Action::GetPublicKey
+        | Action::GetKey
+        | Action::ListKeys
+        | Action::ListRecords
+        | Action::GetCheckpoint => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source;
+    use super::*;
+
+    #[test]
+    fn the_schema_has_the_words_of_the_model() {
+        let (fragment, _) = cedar_policy::SchemaFragment::from_cedarschema_str(source::SCHEMA).unwrap();
+        let schema = fragment.to_json_value().unwrap();
+        let words = |list: &str| {
+            let words = schema["Chancery"]["entityTypes"][list]["enum"].as_array().unwrap();
+            words.iter().map(|word| word.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let vocabulary = Vocabulary::new();
+        for (list, known) in [
+            ("Role", &vocabulary.roles),
+            ("Purpose", &vocabulary.purposes),
+            ("Algorithm", &vocabulary.algorithms),
+            ("Protection", &vocabulary.protections),
+            ("KeyState", &vocabulary.states),
+            ("Input", &vocabulary.inputs),
+            ("Hash", &vocabulary.hashes),
+            ("Profile", &vocabulary.profiles),
+        ] {
+            assert_eq!(words(list), known.all(), "{list}");
+        }
+        let mut actions = schema["Chancery"]["actions"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, action)| {
+                // Policies are sorted by the actions they name, so that a group would hide some.
+                assert!(action["memberOf"].as_array().is_none_or(Vec::is_empty), "{name} is in a group");
+                name.clone()
+            })
+            .collect::<Vec<_>>();
+        let mut known = Action::ALL.iter().map(ToString::to_string).collect::<Vec<_>>();
+        actions.sort();
+        known.sort();
+        assert_eq!(actions, known);
+    }
+}

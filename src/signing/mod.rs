@@ -1,0 +1,188 @@
+//! READ FIRST: how a signature comes to be and leaves. One function, [`Signing::sign`], in nine steps.
+//!
+//! **Invariants**: the steps can't be reordered, for each needs what the one before gives: a [`Grant`] to perform, a
+//! `Performed` to check, a `Checked` to record, a `Recorded` to release. No record, no signature.
+//!
+//! **Not here**: what makes a permit (`access`, `policy`), the private key (chancery-enclave), gRPC (`grpc`).
+
+mod replays;
+
+pub use replays::{Begun, Replays, Ticket};
+
+use crate::{
+    access::{Grant, Peer, Target},
+    admission::Admission,
+    audit::{Draft, Facts, Form, Released, unavailable},
+    crypto::{Input, InputError, Signable},
+    enclave::{Enclave, Failed},
+    error::Error,
+    model::{Action, Algorithm, Hash, KeyOrVersionName, Principal, Purpose, RsaPadding, SignatureFormat},
+    policy::Context,
+};
+use chancery_api::reasons;
+use std::sync::Arc;
+
+/// A request that is consistent in itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The key or version.
+    pub key: KeyOrVersionName,
+    /// What to sign.
+    pub input: Signable,
+    /// How to write it.
+    pub format: SignatureFormat,
+    /// The smaller of s and n - s; by default for DER.
+    pub low_s: Option<bool>,
+    /// For RSA.
+    pub padding: Option<RsaPadding>,
+    /// The caller's UUID.
+    pub request_id: String,
+    /// SHA-256 of the request's content.
+    pub hash: [u8; 32],
+}
+
+/// What the caller gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The signature, its version and its record.
+    pub released: Released,
+    /// It was given before.
+    pub replayed: bool,
+}
+
+/// See the module.
+pub struct Signing {
+    admission: Arc<Admission>,
+    enclave: Arc<Enclave>,
+    replays: Replays,
+}
+
+impl Signing {
+    /// Over the admitted, the token, and the answers that the log's tail still holds.
+    pub fn new(admission: Arc<Admission>, enclave: Arc<Enclave>, replays: Replays) -> Self {
+        Self { admission, enclave, replays }
+    }
+
+    /// Signs.
+    ///
+    /// # Errors
+    /// [`Error`]. Denials and failures are recorded.
+    pub async fn sign(&self, peer: &Arc<Peer>, request: Request) -> Result<Answer, Error> {
+        // 1 Identify, 2 charge. (3, parsing, made the request.)
+        let principal = self.admission.identify(peer, Action::Sign).await?;
+        let facts = Facts { request_id: &request.request_id, request_hash: request.hash };
+        // 4 Authorize.
+        let (target, context) = (Target::Key(request.key.clone()), context(&request.input));
+        let grant =
+            self.admission.authorize(peer, principal.clone(), Action::Sign, target, context, &facts).await?;
+        let (input, form) = match prepare(&grant, &request) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.admission.rejected(&principal, &error);
+                return Err(error);
+            }
+        };
+        // 5 Guard.
+        let ticket = match self.replays.begin(&principal.name, &request.request_id, request.hash).await {
+            Begun::New(ticket) => ticket,
+            Begun::Answered(released) => return self.replay(grant, &facts, released).await,
+            Begun::Reused => return Err(self.reused(&principal)),
+        };
+        // 6 Perform, 7 check, 8 record.
+        let released = self.sign_granted(grant, input, form, &facts).await?;
+        ticket.answered(&released);
+        Ok(Answer { released, replayed: false })
+    }
+
+    /// Steps 6 to 9, for whatever signs with an organization's key.
+    ///
+    /// # Errors
+    /// [`Error`], recorded as the operation's outcome.
+    pub async fn sign_granted(
+        &self,
+        grant: Grant,
+        input: Input,
+        form: Form,
+        facts: &Facts<'_>,
+    ) -> Result<Released, Error> {
+        let access = self.admission.access();
+        let performed = self.enclave.sign(access, grant, input, facts.request_id).await;
+        let checked = match performed.and_then(|performed| performed.check()) {
+            Ok(checked) => checked,
+            Err(failed) => return Err(self.failed(*failed, facts).await),
+        };
+        let recorded = self.admission.audit().append_signature(checked, form, facts).await?;
+        // 9 Release.
+        recorded.release(access)
+    }
+
+    async fn failed(&self, failed: Failed, facts: &Facts<'_>) -> Error {
+        let Failed { grant, error } = failed;
+        match self.admission.audit().append(Draft::failed(&grant, facts, &error)).await {
+            Ok(_) => error,
+            Err(problem) => unavailable(&problem),
+        }
+    }
+
+    async fn replay(&self, grant: Grant, facts: &Facts<'_>, released: Released) -> Result<Answer, Error> {
+        let draft = Draft::replayed(&grant, facts).resource(&released.version);
+        self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
+        self.admission.access().recheck(&grant, None)?;
+        Ok(Answer { released, replayed: true })
+    }
+
+    fn reused(&self, principal: &Principal) -> Error {
+        let error = reused();
+        self.admission.rejected(principal, &error);
+        error
+    }
+}
+
+/// A request id that came with other content before.
+pub fn reused() -> Error {
+    Error::Rejected {
+        reason: reasons::REQUEST_ID_REUSED,
+        field: "request_id",
+        message: "this id was used before with other content; take a fresh UUID for each request".into(),
+    }
+}
+
+/// What policies may read of a signing request.
+pub fn context(input: &Signable) -> Context {
+    let (kind, hash) = match input {
+        Signable::Digest { hash, .. } => ("digest", hash),
+        Signable::Message { hash, .. } => ("message", hash),
+    };
+    let size = i64::try_from(input.size()).unwrap_or(i64::MAX);
+    Context::new().text("input", kind).text("hash", hash.map_or("", Hash::as_str)).number("size", size)
+}
+
+/// What must agree with the key, known only after the permit.
+fn prepare(grant: &Grant, request: &Request) -> Result<(Input, Form), Error> {
+    let entry = grant.key()?;
+    let algorithm = entry.key.algorithm;
+    if entry.key.purpose != Purpose::Sign {
+        return Err(Error::Precondition {
+            reason: reasons::WRONG_PURPOSE,
+            message: format!("{} is for {}, not for signing", entry.key.name, entry.key.purpose),
+        });
+    }
+    let input = request.input.clone().fit(algorithm, request.padding).map_err(|error| wrong_input(&error))?;
+    Ok((input, form(algorithm, request.format, request.low_s)))
+}
+
+/// The form of a signature: low-S by default where it is DER.
+pub fn form(algorithm: Algorithm, format: SignatureFormat, low_s: Option<bool>) -> Form {
+    let low_s = algorithm.ecdsa_width().is_some() && low_s.unwrap_or(format == SignatureFormat::Der);
+    Form { format, low_s }
+}
+
+/// An input that does not fit its key, as the caller is told it.
+pub fn wrong_input(error: &InputError) -> Error {
+    let field = match error {
+        InputError::NeedsNoHash | InputError::NeedsHash => "message_hash",
+        InputError::NeedsNoPadding => "padding",
+        _ => "digest",
+    };
+    Error::Rejected { reason: reasons::WRONG_DIGEST, field, message: error.to_string() }
+}
