@@ -198,7 +198,11 @@ pub fn read_vkey(configuration: &Configuration) -> Result<VerifierKey, ServiceEr
     let text = fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
     let key: VerifierKey = text.parse().map_err(|error| problem(format!("no log key: {error}")))?;
     if key.name() != configuration.origin {
-        return Err(problem(format!("it is of log {}, the configuration's origin is {}", key.name(), configuration.origin)));
+        return Err(problem(format!(
+            "it is of log {}, the configuration's origin is {}",
+            key.name(),
+            configuration.origin
+        )));
     }
     Ok(key)
 }
@@ -343,11 +347,7 @@ impl Service {
 }
 
 /// Notes the start, and the policies in force if the log has not seen them.
-async fn record_start(
-    audit: &AuditLog,
-    policies: &PolicySet,
-    known: &HashSet<Vec<u8>>,
-) -> Result<(), ServiceError> {
+async fn record_start(audit: &AuditLog, policies: &PolicySet, known: &HashSet<Vec<u8>>) -> Result<(), ServiceError> {
     let hash = policies.hash().to_vec();
     if !known.contains(&hash) {
         let file = |(path, text): &(String, String)| PolicyFile { path: path.clone(), text: text.clone() };

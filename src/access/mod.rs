@@ -153,8 +153,7 @@ impl Access {
         let identity_epoch = self.directory.identity_epoch();
         let (resource, entry) = self.resource(&target);
         let policies = self.policies.load_full();
-        let permit =
-            policies.authorize(AccessRequest { principal, action, resource, context }).map_err(Box::new)?;
+        let permit = policies.authorize(AccessRequest { principal, action, resource, context }).map_err(Box::new)?;
         Ok(Grant { permit, peer: Arc::clone(peer), target, entry, policies, identity_epoch })
     }
 

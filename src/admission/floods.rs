@@ -5,11 +5,7 @@
 
 use crate::audit::{AuditLog, Draft};
 use chancery_audit::record::Count;
-use governor::{
-    Quota, RateLimiter,
-    clock::DefaultClock,
-    state::keyed::HashMapStateStore,
-};
+use governor::{Quota, RateLimiter, clock::DefaultClock, state::keyed::HashMapStateStore};
 use std::{
     collections::HashMap,
     num::NonZeroU32,

@@ -78,8 +78,10 @@ pub enum OpenError {
         problem: String,
     },
     /// Verification failed.
-    #[error("the audit log does not verify: {0}; if it is another deployment's, correct `audit` and `origin` in the \
-             configuration, else restore it from a mirror or backup")]
+    #[error(
+        "the audit log does not verify: {0}; if it is another deployment's, correct `audit` and `origin` in the \
+             configuration, else restore it from a mirror or backup"
+    )]
     Unverified(#[from] VerifyError),
     /// Whoever reads the records along can't go on.
     #[error("{0}")]
@@ -90,11 +92,7 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`CreateError`]; a log that exists is never touched.
-pub fn create(
-    places: &Places,
-    key: &VerifierKey,
-    drafts: Vec<super::Draft>,
-) -> Result<Checkpoint, CreateError> {
+pub fn create(places: &Places, key: &VerifierKey, drafts: Vec<super::Draft>) -> Result<Checkpoint, CreateError> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| CreateError::Io { path, source }
@@ -105,11 +103,7 @@ pub fn create(
         return Err(CreateError::NotEmpty(directory.clone()));
     }
     let mut tree = Frontier::default();
-    let header = Header {
-        first_index: 0,
-        origin_hash: Sha256::digest(key.name()).into(),
-        tree_root: tree.root(),
-    };
+    let header = Header { first_index: 0, origin_hash: Sha256::digest(key.name()).into(), tree_root: tree.root() };
     let mut bytes = header.encode().to_vec();
     for (index, draft) in (0..).zip(drafts) {
         let mut record = draft.into_record();

@@ -217,8 +217,7 @@ impl Draft {
         };
         self.0.signature = signature.to_vec();
         self.0.signature_format = format.into();
-        self.0.signature_check =
-            if verified { SignatureCheck::Checked } else { SignatureCheck::NotChecked }.into();
+        self.0.signature_check = if verified { SignatureCheck::Checked } else { SignatureCheck::NotChecked }.into();
         self
     }
 

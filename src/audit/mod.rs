@@ -16,8 +16,8 @@ mod writer;
 
 pub use checkpoints::{CheckpointError, Checkpoints};
 pub use directory::{CreateError, OpenError, Places, ReadLog, create, read, write_first_checkpoint};
-pub use files::Tail;
 pub use draft::{Draft, Facts};
+pub use files::Tail;
 pub use query::{Page, Query};
 
 use crate::{

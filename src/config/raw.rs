@@ -180,7 +180,10 @@ impl RawConfiguration {
         let service = self.service;
         let origin_is_a_line = service.origin.chars().all(|c| c.is_ascii_graphic() && c != '+');
         if service.origin.is_empty() || service.origin.len() > 255 || !origin_is_a_line {
-            return Err(invalid("service.origin", "1 to 255 printable ASCII characters without spaces and '+' expected"));
+            return Err(invalid(
+                "service.origin",
+                "1 to 255 printable ASCII characters without spaces and '+' expected",
+            ));
         }
         let listen = (service.listen.parse())
             .map_err(|_| invalid("service.listen", format!("`{}` is no IP-ADDRESS:PORT", service.listen)))?;
@@ -246,13 +249,10 @@ impl RawConfiguration {
 }
 
 impl RawOrganization {
-    fn check(
-        self,
-        at: usize,
-        absolute: &dyn Fn(PathBuf) -> PathBuf,
-    ) -> Result<BootstrapOrganization, ConfigError> {
+    fn check(self, at: usize, absolute: &dyn Fn(PathBuf) -> PathBuf) -> Result<BootstrapOrganization, ConfigError> {
         let field = |name: &str| format!("bootstrap.organizations[{at}].{name}");
-        let role = |name: &str, text: &str| text.parse::<Role>().map_err(|error| invalid(&field(name), error.to_string()));
+        let role =
+            |name: &str, text: &str| text.parse::<Role>().map_err(|error| invalid(&field(name), error.to_string()));
         let name = OrganizationName::from_id(&self.id).map_err(|error| invalid(&field("id"), error.to_string()))?;
         let enrolling_roles =
             self.enrolling_roles.iter().map(|text| role("enrolling_roles", text)).collect::<Result<_, _>>()?;

@@ -10,10 +10,22 @@ pub struct EncodingError(Algorithm);
 macro_rules! by_curve {
     ($algorithm:expr, $signature:ident => $body:expr) => {
         match $algorithm {
-            Algorithm::EcP256 => { use p256::ecdsa::Signature as $signature; $body }
-            Algorithm::EcP384 => { use p384::ecdsa::Signature as $signature; $body }
-            Algorithm::EcP521 => { use p521::ecdsa::Signature as $signature; $body }
-            Algorithm::EcSecp256k1 => { use k256::ecdsa::Signature as $signature; $body }
+            Algorithm::EcP256 => {
+                use p256::ecdsa::Signature as $signature;
+                $body
+            }
+            Algorithm::EcP384 => {
+                use p384::ecdsa::Signature as $signature;
+                $body
+            }
+            Algorithm::EcP521 => {
+                use p521::ecdsa::Signature as $signature;
+                $body
+            }
+            Algorithm::EcSecp256k1 => {
+                use k256::ecdsa::Signature as $signature;
+                $body
+            }
             other => Err(EncodingError(other)),
         }
     };

@@ -136,9 +136,7 @@ impl Input {
         match self.mechanism {
             Mechanism::Ecdsa => (ipc::Mechanism::Ecdsa, self.value.clone()),
             Mechanism::Ed25519 => (ipc::Mechanism::Eddsa, self.value.clone()),
-            Mechanism::RsaPkcs1 => {
-                (ipc::Mechanism::RsaPkcs1, [digest_info_prefix(hash), self.value.clone()].concat())
-            }
+            Mechanism::RsaPkcs1 => (ipc::Mechanism::RsaPkcs1, [digest_info_prefix(hash), self.value.clone()].concat()),
             Mechanism::RsaPss => {
                 let mechanism = match hash {
                     Hash::Sha256 => ipc::Mechanism::RsaPssSha256,
@@ -164,7 +162,9 @@ mod tests {
         assert!(!fits(digest(Some(Hash::Sha256), 31), Algorithm::EcP256));
         assert!(fits(digest(None, 1), Algorithm::EcP256) && fits(digest(None, 64), Algorithm::EcP256));
         assert!(!fits(digest(None, 0), Algorithm::EcP256) && !fits(digest(None, 65), Algorithm::EcP256));
-        assert!(!fits(digest(None, 32), Algorithm::Rsa2048) && fits(digest(Some(Hash::Sha384), 48), Algorithm::Rsa2048));
+        assert!(
+            !fits(digest(None, 32), Algorithm::Rsa2048) && fits(digest(Some(Hash::Sha384), 48), Algorithm::Rsa2048)
+        );
         assert!(!fits(digest(Some(Hash::Sha256), 32), Algorithm::Ed25519) && fits(message(None), Algorithm::Ed25519));
         assert!(!fits(message(Some(Hash::Sha512)), Algorithm::Ed25519));
         assert!(message(None).fit(Algorithm::EcP256, Some(RsaPadding::Pss)).is_err());

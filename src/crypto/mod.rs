@@ -5,8 +5,8 @@
 //! **Not here**: signing (chancery-enclave), certificates (`certificates`).
 
 mod encoding;
-mod public_key;
 mod input;
+mod public_key;
 
 pub use encoding::{EncodingError, from_der, low_s, to_der};
 pub use input::{Input, InputError, Signable};

@@ -22,8 +22,7 @@ use std::{collections::BTreeSet, sync::Arc};
 /// What `serve` would fail with.
 pub async fn check(configuration: &Configuration) -> Result<Vec<String>, DeploymentError> {
     let policies = PolicySet::load(&configuration.policies).map_err(ServiceError::from)?;
-    let mut lines =
-        vec![format!("policies: {} files, set {}", policies.files().len(), hex::encode(policies.hash()))];
+    let mut lines = vec![format!("policies: {} files, set {}", policies.files().len(), hex::encode(policies.hash()))];
     let files = DataFiles::new(&configuration.data);
     let key = read_vkey(configuration)?;
     let registry = Registry::new(Vec::new(), Vec::new(), Vec::new())?;

@@ -134,15 +134,19 @@ fn bootstrap(configuration: &Configuration) -> Result<(Vec<Row>, Vec<String>), D
             let malformed = |error: der::Error| DeploymentError::Internal(format!("{}: {error}", path.display()));
             let certificate = Certificate::from_der(&der).map_err(malformed)?;
             let certificate = certificate.tbs_certificate();
-            let subject =
-                Subject::of(certificate.subject()).map_err(DeploymentError::certificate(path.display()))?;
+            let subject = Subject::of(certificate.subject()).map_err(DeploymentError::certificate(path.display()))?;
             let common_name = subject.common_name().map_err(DeploymentError::certificate(path.display()))?;
             let public_key = certificate.subject_public_key_info().to_der().map_err(malformed)?;
             let public_key_sha256 = sha256(&public_key);
-            let principal_name = name.principal(common_name).map_err(|error| {
-                DeploymentError::Internal(format!("{}: its common name: {error}", path.display()))
-            })?;
-            lines.push(format!("  {} {} public key SHA-256 {}", principal.role, common_name, hex::encode(public_key_sha256)));
+            let principal_name = name
+                .principal(common_name)
+                .map_err(|error| DeploymentError::Internal(format!("{}: its common name: {error}", path.display())))?;
+            lines.push(format!(
+                "  {} {} public key SHA-256 {}",
+                principal.role,
+                common_name,
+                hex::encode(public_key_sha256)
+            ));
             registrations.push(Registration { name: principal_name, role: principal.role, public_key_sha256 });
         }
     }
@@ -155,8 +159,9 @@ fn bootstrap(configuration: &Configuration) -> Result<(Vec<Row>, Vec<String>), D
 }
 
 fn read_certificate(path: &Path) -> Result<Vec<u8>, DeploymentError> {
-    let der = CertificateDer::from_pem_file(path).map_err(|error| {
-        DeploymentError::Io { path: path.into(), source: std::io::Error::other(format!("no certificate, PEM: {error}")) }
+    let der = CertificateDer::from_pem_file(path).map_err(|error| DeploymentError::Io {
+        path: path.into(),
+        source: std::io::Error::other(format!("no certificate, PEM: {error}")),
     })?;
     Ok(der.as_ref().to_vec())
 }

@@ -23,7 +23,10 @@ use crate::{
     store::StoreError,
 };
 use chancery_ipc::{self as ipc, FaultReason};
-use std::{io, path::{Path, PathBuf}};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Why a deployment can't be made or looked at.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +55,9 @@ pub enum DeploymentError {
     #[error("bootstrap: {0}")]
     Registry(#[from] RegistryError),
     /// The configuration names nobody.
-    #[error("bootstrap: no organization in the configuration; add [[bootstrap.organizations]] with anchors and officers")]
+    #[error(
+        "bootstrap: no organization in the configuration; add [[bootstrap.organizations]] with anchors and officers"
+    )]
     NoOrganizations,
     /// There is a deployment already.
     #[error("{} exists: a deployment is there already", .0.display())]

@@ -110,7 +110,8 @@ impl Directory {
     /// [`DirectoryError`] when the rows do not fit together: a defect of whoever made the record.
     pub fn apply(&self, rows: Vec<Row>) -> Result<(), DirectoryError> {
         let identities = rows.iter().any(|row| !matches!(row, Row::Key(_)));
-        let registry = rows.iter().any(|row| matches!(row, Row::Organization(_) | Row::Anchor(_) | Row::Registration(_)));
+        let registry =
+            rows.iter().any(|row| matches!(row, Row::Organization(_) | Row::Anchor(_) | Row::Registration(_)));
         let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
         content.apply(rows, &HashMap::new())?;
         if registry {

@@ -36,7 +36,9 @@ pub enum DirectoryError {
     #[error("the audit log has no genesis record: run `chanceryd init` for a new deployment")]
     NoGenesis,
     /// Store and log are of two deployments.
-    #[error("the store belongs to deployment {store}, the audit log to {log}: check `data` and `audit` in the configuration")]
+    #[error(
+        "the store belongs to deployment {store}, the audit log to {log}: check `data` and `audit` in the configuration"
+    )]
     OtherDeployment {
         /// Whose store.
         store: String,
@@ -44,8 +46,10 @@ pub enum DirectoryError {
         log: String,
     },
     /// The log lost records that the store has seen.
-    #[error("the store follows from {store} audit records, but the log has only {log}: the log was rolled back or cut; \
-             restore it from a mirror or backup")]
+    #[error(
+        "the store follows from {store} audit records, but the log has only {log}: the log was rolled back or cut; \
+             restore it from a mirror or backup"
+    )]
     LogBehind {
         /// Records that the store has seen.
         store: u64,
@@ -127,7 +131,10 @@ impl LoggedStates {
             rows.push(row);
         }
         for name in stored.keys() {
-            tracing::error!(resource = name, "STATE_MISMATCH: the store has a row that the audit log does not know; ignored");
+            tracing::error!(
+                resource = name,
+                "STATE_MISMATCH: the store has a row that the audit log does not know; ignored"
+            );
         }
         Ok((Directory::new(rows, &mismatches)?, behind))
     }

@@ -82,7 +82,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The enclave's program beside the running one.
 pub fn default_program() -> PathBuf {
-    std::env::current_exe().ok().and_then(|path| path.parent().map(|directory| directory.join("chancery-enclave")))
+    std::env::current_exe()
+        .ok()
+        .and_then(|path| path.parent().map(|directory| directory.join("chancery-enclave")))
         .unwrap_or_else(|| "chancery-enclave".into())
 }
 

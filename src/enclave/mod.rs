@@ -98,8 +98,7 @@ impl Performed {
                 self.version.row.name
             );
             tracing::error!(key_version = %self.version.row.name, "a signature failed its check");
-            let error =
-                Error::Internal { reason: reasons::SIGNATURE_CHECK_FAILED, message, performed: Done::Unknown };
+            let error = Error::Internal { reason: reasons::SIGNATURE_CHECK_FAILED, message, performed: Done::Unknown };
             return Err(Box::new(Failed { grant: self.grant, error }));
         }
         let Self { grant, version, input, signature, witness, .. } = self;

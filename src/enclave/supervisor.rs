@@ -55,7 +55,10 @@ pub type OpenedToken = ipc::Opened;
 #[derive(Clone)]
 enum State {
     Starting,
-    Ready { connection: Connection, opened: Arc<OpenedToken> },
+    Ready {
+        connection: Connection,
+        opened: Arc<OpenedToken>,
+    },
     /// For good: an operator must act.
     Stopped(String),
 }
@@ -146,9 +149,10 @@ impl Enclave {
             Ok(Reply::Fault(said)) => Err(fault(said)),
             Ok(reply) => Ok((reply, incarnation)),
             Err(CallError::NotSent) => Err(unavailable("the token's enclave just ended; try again", Done::No)),
-            Err(CallError::Lost) => {
-                Err(unavailable("the token's enclave ended while it worked on this; nothing was released", Done::Unknown))
-            }
+            Err(CallError::Lost) => Err(unavailable(
+                "the token's enclave ended while it worked on this; nothing was released",
+                Done::Unknown,
+            )),
             Err(CallError::TimedOut) => Err(Error::Deadline(Done::Unknown)),
         }
     }

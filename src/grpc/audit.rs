@@ -34,9 +34,10 @@ fn query(wire: &v1::ListRecordsRequest, organization: &OrganizationName) -> Resu
             Some((name.organization().id().to_owned(), name.id().to_owned()))
         }
     };
-    let since = wire.since.as_ref().map(|time| {
-        time.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(time.nanos))
-    });
+    let since = wire
+        .since
+        .as_ref()
+        .map(|time| time.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(time.nanos)));
     let limit = convert::page_size(wire.page_size)?;
     Ok(Query { organization: organization.id().to_owned(), from, limit, key, principal, since })
 }

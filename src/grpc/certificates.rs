@@ -26,9 +26,7 @@ fn pem(label: &str, der: &[u8]) -> Result<String, Status> {
     encode_string(label, LineEnding::LF, der).map_err(|error| status(&Error::internal(error)))
 }
 
-fn new_request(
-    mut wire: v1::CreateCertificateSigningRequestRequest,
-) -> Result<(NewRequest, RequestId), Error> {
+fn new_request(mut wire: v1::CreateCertificateSigningRequestRequest) -> Result<(NewRequest, RequestId), Error> {
     let id = convert::request_id(&wire.request_id)?;
     wire.request_id.clear();
     let request = RequestId { id, hash: convert::content_hash(&wire) };

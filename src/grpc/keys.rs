@@ -70,10 +70,7 @@ impl KeyService for Service {
         Ok(Response::new(convert::wire_key(&entry, true)))
     }
 
-    async fn list_keys(
-        &self,
-        request: Request<v1::ListKeysRequest>,
-    ) -> Result<Response<v1::ListKeysResponse>, Status> {
+    async fn list_keys(&self, request: Request<v1::ListKeysRequest>) -> Result<Response<v1::ListKeysResponse>, Status> {
         let peer = peer(&request)?;
         let wire = request.into_inner();
         let work = async {

@@ -1,6 +1,9 @@
 //! SigningService.
 
-use super::{Parts, convert, peer, status::{rpc_status, status}};
+use super::{
+    Parts, convert, peer,
+    status::{rpc_status, status},
+};
 use crate::{
     access::{Peer, Target},
     admission::Admission,
@@ -11,7 +14,10 @@ use crate::{
 };
 use chancery_api::{
     reasons,
-    v1::{self, sign_request, sign_stream_response::Result as StreamResult, signing_service_server::SigningService, verify_request},
+    v1::{
+        self, sign_request, sign_stream_response::Result as StreamResult, signing_service_server::SigningService,
+        verify_request,
+    },
 };
 use der::{EncodePem, pem::LineEnding};
 use futures_util::{Stream, StreamExt};

@@ -81,9 +81,7 @@ fn decode(answer: &[u8]) -> Result<Issued, Error> {
 
 fn rejected(error: &CertificateError, field: &'static str) -> Error {
     match error {
-        CertificateError::Issuer(_) => {
-            Error::Precondition { reason: reasons::WRONG_STATE, message: error.to_string() }
-        }
+        CertificateError::Issuer(_) => Error::Precondition { reason: reasons::WRONG_STATE, message: error.to_string() },
         CertificateError::Encoding(_) => Error::internal(error),
         CertificateError::TooLarge { .. } => {
             Error::Rejected { reason: reasons::TOO_LARGE, field, message: error.to_string() }
@@ -152,8 +150,7 @@ impl Issuing {
                     let target = Target::Key(new.issuer.clone());
                     let principal = self.admission.identify(&peer, action).await?;
                     let facts = request.facts();
-                    let grant =
-                        self.admission.authorize(&peer, principal, action, target, context, &facts).await?;
+                    let grant = self.admission.authorize(&peer, principal, action, target, context, &facts).await?;
                     let rows = vec![Row::KeyVersion(row)];
                     Some((Draft::outcome(&grant, &facts).resource(&issued.version).states(&rows), rows))
                 }

@@ -53,11 +53,7 @@ impl Drop for Change {
 }
 
 fn store_unavailable(error: &StoreError) -> Error {
-    Error::Unavailable {
-        reason: reasons::STORE_UNAVAILABLE,
-        message: error.to_string(),
-        performed: Performed::No,
-    }
+    Error::Unavailable { reason: reasons::STORE_UNAVAILABLE, message: error.to_string(), performed: Performed::No }
 }
 
 impl Changes {

@@ -197,7 +197,8 @@ impl Keys {
         }
         self.require_offered(new.algorithm)?;
         let name = new.name.version(1);
-        let intent = self.intend(Draft::intent(grant, facts).resource(&name).key(new.algorithm, new.protection)).await?;
+        let intent =
+            self.intend(Draft::intent(grant, facts).resource(&name).key(new.algorithm, new.protection)).await?;
         let generated = self.generate(grant, &name, new.algorithm, intent, facts).await?;
         let create_time = now();
         let check = match new.purpose {
@@ -255,11 +256,8 @@ impl Keys {
                 return Err(error);
             }
         };
-        let outcome = Draft::outcome(&grant, &facts)
-            .resource(&version)
-            .witness(&generated.witness)
-            .states(&rows)
-            .after(intent);
+        let outcome =
+            Draft::outcome(&grant, &facts).resource(&version).witness(&generated.witness).states(&rows).after(intent);
         self.changes.finish(change, Some(outcome), rows, Vec::new()).await?;
         self.existing(&name)
     }
@@ -355,8 +353,8 @@ impl Keys {
             Err(error) => error,
         };
         // What may have been made is removed; if the token is away, the next start does it: the intent stays open.
-        let unmade = error.performed() != Some(Performed::Unknown)
-            || self.enclave.discard(&version.to_string()).await.is_ok();
+        let unmade =
+            error.performed() != Some(Performed::Unknown) || self.enclave.discard(&version.to_string()).await.is_ok();
         if unmade {
             let draft = Draft::failed(grant, facts, &error).resource(version).after(intent);
             self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;

@@ -73,8 +73,7 @@ impl Signing {
         let facts = Facts { request_id: &request.request_id, request_hash: request.hash };
         // 4 Authorize.
         let (target, context) = (Target::Key(request.key.clone()), context(&request.input));
-        let grant =
-            self.admission.authorize(peer, principal.clone(), Action::Sign, target, context, &facts).await?;
+        let grant = self.admission.authorize(peer, principal.clone(), Action::Sign, target, context, &facts).await?;
         let (input, form) = match prepare(&grant, &request) {
             Ok(prepared) => prepared,
             Err(error) => {

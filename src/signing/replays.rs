@@ -76,7 +76,8 @@ impl Replays {
         if !signed || record.request_id.is_empty() || age >= KEPT {
             return;
         }
-        let parsed = OrganizationName::from_id(&by.organization).and_then(|organization| organization.principal(&by.name));
+        let parsed =
+            OrganizationName::from_id(&by.organization).and_then(|organization| organization.principal(&by.name));
         let (Ok(principal), Ok(version)) = (parsed, record.resource.parse::<KeyVersionName>()) else { return };
         let released = Released { signature: record.signature.clone(), version, index: record.index };
         let id = (principal, record.request_id.clone());
@@ -163,10 +164,15 @@ mod tests {
         let replays = Replays::default();
         let Begun::New(ticket) = replays.begin(&principal(), "a", [1; 32]).await else { panic!("not new") };
         ticket.answered(&released());
-        assert!(matches!(replays.begin(&principal(), "a", [1; 32]).await, Begun::Answered(again) if again == released()));
+        assert!(
+            matches!(replays.begin(&principal(), "a", [1; 32]).await, Begun::Answered(again) if again == released())
+        );
         assert!(matches!(replays.begin(&principal(), "a", [2; 32]).await, Begun::Reused));
         let other = OrganizationName::from_id("org2").unwrap().principal("peer0").unwrap();
-        assert!(matches!(replays.begin(&other, "a", [1; 32]).await, Begun::New(_)), "another principal's id is another id");
+        assert!(
+            matches!(replays.begin(&other, "a", [1; 32]).await, Begun::New(_)),
+            "another principal's id is another id"
+        );
     }
 
     #[tokio::test]

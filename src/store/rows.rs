@@ -3,7 +3,7 @@
 //! **Invariant**: a row and its [`ResourceState`] say the same; `Row::parse(&row.state()) == row`.
 
 use crate::model::{
-    Key, KeyName, KeyVersion, NamePattern, Organization, Registration, TrustAnchor, UnknownWord, NameError,
+    Key, KeyName, KeyVersion, NameError, NamePattern, Organization, Registration, TrustAnchor, UnknownWord,
 };
 use chancery_api::state;
 use chancery_audit::record::ResourceState;
@@ -226,11 +226,7 @@ mod tests {
                 certificate: vec![1, 2, 3],
                 patterns: vec![NamePattern { role: Role::Peer, pattern: "peer*".into() }],
             }),
-            Row::Registration(Registration {
-                name: owner.clone(),
-                role: Role::Auditor,
-                public_key_sha256: [9; 32],
-            }),
+            Row::Registration(Registration { name: owner.clone(), role: Role::Auditor, public_key_sha256: [9; 32] }),
             Row::Key(Key {
                 name: key.clone(),
                 owner,

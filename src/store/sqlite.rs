@@ -80,7 +80,8 @@ impl SqliteStore {
 }
 
 fn prepare(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
-    let damaged = |error: rusqlite::Error| StoreError::Damaged { path: PathBuf::from(path), problem: error.to_string() };
+    let damaged =
+        |error: rusqlite::Error| StoreError::Damaged { path: PathBuf::from(path), problem: error.to_string() };
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(damaged)?;
     connection.busy_timeout(std::time::Duration::from_secs(2)).map_err(damaged)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(damaged)?;
@@ -92,8 +93,8 @@ impl Store for SqliteStore {
     fn load(&self) -> Answer<'_, Contents> {
         self.run(|connection| {
             let transaction = connection.transaction()?;
-            let (deployment, log_size) =
-                transaction.query_row("SELECT id, log_size FROM deployment", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (deployment, log_size) = transaction
+                .query_row("SELECT id, log_size FROM deployment", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let mut rows = Vec::new();
             for load in [organizations, anchors, registrations, keys, key_versions] {
                 rows.extend(load(&transaction)?);

@@ -28,10 +28,10 @@ mod generated {
     }
 }
 
-/// Package `chancery.v1`, generated from proto/.
-pub use generated::chancery::v1;
 /// Package `chancery.state.v1`: what administrative records carry.
 pub use generated::chancery::state::v1 as state;
+/// Package `chancery.v1`, generated from proto/.
+pub use generated::chancery::v1;
 /// Package `google.rpc`: the status that a stream answers with.
 pub use generated::google::rpc;
 
