@@ -44,6 +44,8 @@ has_compiler || missing+=(build-essential)
 has_softhsm || missing+=(softhsm2)
 command -v openssl >/dev/null || missing+=(openssl)
 if [[ $purpose == test ]]; then
+    # pkcs11-spy, which the enclave's tests count logins with.
+    command -v pkcs11-tool >/dev/null || missing+=(opensc)
     has_venv || missing+=(python3 python3-venv)
 fi
 ((${#missing[@]})) || exit 0

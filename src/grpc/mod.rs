@@ -85,8 +85,13 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     let watcher = tokio::spawn(report_health(health, parts.clone()));
-    let reflection =
-        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS).build_v1()?;
+    let describe = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    // Older clients ask for v1alpha.
+    let (reflection, older_reflection) = (describe().build_v1()?, describe().build_v1alpha()?);
     let incoming = listener::incoming(listener, tls, limits, Arc::clone(&parts.floods));
     let size = limits.request_bytes;
     let in_flight = limits.in_flight_per_connection;
@@ -99,6 +104,7 @@ pub async fn serve(
         .tcp_nodelay(true)
         .add_service(health_service)
         .add_service(reflection)
+        .add_service(older_reflection)
         .add_service(SigningServiceServer::new(signing::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(KeyServiceServer::new(keys::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(CertificateServiceServer::new(certificates::Service::new(&parts)).max_decoding_message_size(size))

@@ -13,6 +13,7 @@ mod source;
 /// The service's modules, highest first. A module may use those of the lines below its own; modules of one line may not
 /// use one another. `lib.rs` and `main.rs` stand above them all.
 const LAYERS: &[&[&str]] = &[
+    &["deployment"],
     &["service"],
     &["grpc"],
     &["issuing"],
@@ -37,7 +38,7 @@ const FENCED_CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("refinery", &["store"]),
     ("cedar_policy", &["policy"]),
-    ("chancery_ipc", &["crypto", "enclave"]),
+    ("chancery_ipc", &["crypto", "deployment", "enclave", "service"]),
 ];
 
 /// Where `unsafe` may stand. Every crate but those of these files forbids it at its root.

@@ -118,18 +118,20 @@ mod tests {
 
     const SECRET: &str = "a secret in a panic's payload";
 
-    /// Run in a process of its own by the test below.
-    #[test]
-    #[ignore = "ends the process"]
-    fn panicking() {
-        abort_on_panic();
-        panic!("{SECRET}");
-    }
+    const CHILD: &str = "CHANCERY_TEST_PANICS";
 
+    /// The test runs itself in a process of its own, which panics.
     #[test]
     fn a_panic_ends_the_process_and_shows_only_its_place() {
-        let arguments = ["--exact", "hardening::tests::panicking", "--ignored"];
-        let output = std::process::Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
+        if std::env::var_os(CHILD).is_some() {
+            abort_on_panic();
+            panic!("{SECRET}");
+        }
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "hardening::tests::a_panic_ends_the_process_and_shows_only_its_place"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(EXIT_PANIC));
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(said.contains("panic at") && said.contains("hardening.rs") && !said.contains(SECRET), "{said}");

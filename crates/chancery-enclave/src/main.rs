@@ -1,4 +1,5 @@
 //! The binary `chancery-enclave`: see the library of the same name.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

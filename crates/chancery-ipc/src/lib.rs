@@ -4,6 +4,7 @@
 //! Every reply repeats the id of its request, and a signature repeats the key version and the SHA-256 of its input.
 //!
 //! **Not here**: sockets and threads (chanceryd's `enclave` module, chancery-enclave's `serve` module).
+#![forbid(unsafe_code)]
 
 mod frame;
 mod messages;
