@@ -54,9 +54,6 @@ pub enum Error {
         /// What the state is and what would be needed.
         message: String,
     },
-    /// Too much at once: try again later.
-    #[error("{0}")]
-    Exhausted(String),
     /// Something that is needed is down: try again with the same request id.
     #[error("{message}")]
     Unavailable {
@@ -104,7 +101,6 @@ impl Error {
             Self::Denied => reasons::DENIED,
             Self::NotFound(_) => reasons::NOT_FOUND,
             Self::AlreadyExists(_) => reasons::ALREADY_EXISTS,
-            Self::Exhausted(_) => reasons::BUDGET_EXHAUSTED,
             Self::Deadline(_) => reasons::DEADLINE_EXCEEDED,
         }
     }

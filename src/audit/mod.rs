@@ -23,7 +23,7 @@ pub use query::{Page, Query};
 use crate::{
     access::{Access, Grant},
     crypto::{EncodingError, low_s, to_der},
-    enclave::Checked,
+    enclave::{Checked, CheckedSignature},
     error::{Error, Performed as Done},
     model::{Mechanism, SignatureFormat},
 };
@@ -157,7 +157,7 @@ impl AuditLog {
     /// # Errors
     /// [`Error::Unavailable`] when the log can't be written: the signature is dropped.
     pub async fn append_signature(&self, checked: Checked, form: Form, facts: &Facts<'_>) -> Result<Recorded, Error> {
-        let Checked { grant, version, input, signature, witness, verified } = checked;
+        let CheckedSignature { grant, version, input, signature, witness, verified } = checked.into_parts();
         let algorithm = version.public_key.algorithm();
         let (signature, format) = match input.mechanism {
             Mechanism::Ecdsa => {

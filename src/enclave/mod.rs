@@ -39,7 +39,11 @@ pub struct Performed {
 
 /// A signature that was checked as its key demands, and is not yet recorded.
 #[must_use]
-pub struct Checked {
+pub struct Checked(CheckedSignature);
+
+/// What is recorded of a [`Checked`] signature. Only [`Checked::into_parts`] makes one that matters: nothing takes it
+/// back.
+pub(crate) struct CheckedSignature {
     pub(crate) grant: Grant,
     pub(crate) version: Arc<Version>,
     pub(crate) input: Input,
@@ -47,6 +51,13 @@ pub struct Checked {
     pub(crate) signature: Vec<u8>,
     pub(crate) witness: Witness,
     pub(crate) verified: bool,
+}
+
+impl Checked {
+    /// For recording.
+    pub(crate) fn into_parts(self) -> CheckedSignature {
+        self.0
+    }
 }
 
 /// A use of a private key that failed: the grant comes back, so that the failure can be recorded.
@@ -102,7 +113,7 @@ impl Performed {
             return Err(Box::new(Failed { grant: self.grant, error }));
         }
         let Self { grant, version, input, signature, witness, .. } = self;
-        Ok(Checked { grant, version, input, signature, witness, verified: wanted })
+        Ok(Checked(CheckedSignature { grant, version, input, signature, witness, verified: wanted }))
     }
 }
 

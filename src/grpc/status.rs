@@ -16,7 +16,6 @@ fn code(error: &Error) -> Code {
         Error::NotFound(_) => Code::NotFound,
         Error::AlreadyExists(_) => Code::AlreadyExists,
         Error::Precondition { .. } => Code::FailedPrecondition,
-        Error::Exhausted(_) => Code::ResourceExhausted,
         Error::Unavailable { .. } => Code::Unavailable,
         Error::Deadline(_) => Code::DeadlineExceeded,
         Error::Internal { .. } => Code::Internal,
@@ -24,7 +23,7 @@ fn code(error: &Error) -> Code {
 }
 
 fn is_retryable(error: &Error) -> bool {
-    matches!(error, Error::Unavailable { .. } | Error::Deadline(_) | Error::Exhausted(_))
+    matches!(error, Error::Unavailable { .. } | Error::Deadline(_))
 }
 
 /// What the caller gets.
@@ -72,7 +71,6 @@ mod tests {
             Error::NotFound(text("x")),
             Error::AlreadyExists(text("x")),
             Error::Precondition { reason: "WRONG_STATE", message: text("m") },
-            Error::Exhausted(text("m")),
             Error::Unavailable { reason: "TOKEN_UNAVAILABLE", message: text("m"), performed: Performed::Unknown },
             Error::Deadline(Performed::No),
             Error::internal("m"),
@@ -92,7 +90,6 @@ mod tests {
         NotFound NOT_FOUND false 
         AlreadyExists ALREADY_EXISTS false 
         FailedPrecondition WRONG_STATE false 
-        ResourceExhausted BUDGET_EXHAUSTED true 
         Unavailable TOKEN_UNAVAILABLE true UNKNOWN
         DeadlineExceeded DEADLINE_EXCEEDED true NOT_PERFORMED
         Internal INTERNAL false NOT_PERFORMED

@@ -3,6 +3,31 @@
 //! **Invariants**: the steps can't be reordered, for each needs what the one before gives: a [`Grant`] to perform, a
 //! `Performed` to check, a `Checked` to record, a `Recorded` to release. No record, no signature.
 //!
+//! Nobody makes a proof but the step it proves, and nobody copies one:
+//!
+//! ```
+//! use chancery::{access::Grant, audit::Recorded, enclave::{Checked, Performed}, policy::Permit};
+//! fn all_have_a_name(_: Permit, _: Grant, _: Performed, _: Checked, _: Recorded) {}
+//! ```
+//! ```compile_fail,E0599
+//! fn twice(proof: chancery::policy::Permit) -> [chancery::policy::Permit; 2] { [proof.clone(), proof] }
+//! ```
+//! ```compile_fail,E0599
+//! fn twice(proof: chancery::access::Grant) -> [chancery::access::Grant; 2] { [proof.clone(), proof] }
+//! ```
+//! ```compile_fail,E0599
+//! fn twice(proof: chancery::enclave::Checked) -> [chancery::enclave::Checked; 2] { [proof.clone(), proof] }
+//! ```
+//! ```compile_fail,E0423
+//! let forge: fn(_) -> chancery::enclave::Checked = chancery::enclave::Checked;
+//! ```
+//! ```compile_fail,E0616
+//! fn unrecorded(proof: chancery::enclave::Performed) -> Vec<u8> { proof.signature }
+//! ```
+//! ```compile_fail,E0616
+//! fn unreleased(proof: chancery::audit::Recorded) -> Vec<u8> { proof.signature }
+//! ```
+//!
 //! **Not here**: what makes a permit (`access`, `policy`), the private key (chancery-enclave), gRPC (`grpc`).
 
 mod replays;

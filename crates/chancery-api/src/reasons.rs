@@ -48,8 +48,6 @@ reasons! {
     CERTIFICATE_EXPIRED,
     /// The certificate's issuer is no registered trust anchor.
     UNKNOWN_ANCHOR,
-    /// The caller used up its budget; try again later.
-    BUDGET_EXHAUSTED,
     /// The token or its enclave is down; try again.
     TOKEN_UNAVAILABLE,
     /// The audit log can't be written; nothing is released until it can.
@@ -64,8 +62,6 @@ reasons! {
     SIGNATURE_CHECK_FAILED,
     /// The deadline passed.
     DEADLINE_EXCEEDED,
-    /// The service is stopping.
-    STOPPING,
     /// A defect of the service.
     INTERNAL,
 }

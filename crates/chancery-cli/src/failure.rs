@@ -231,7 +231,6 @@ fn advice(error: &ClientError) -> Option<&'static str> {
             "renew the client certificate named in client.toml, and check this machine's clock"
         }
         reasons::UNKNOWN_ANCHOR => "check that client.toml names this deployment and a certificate of a registered CA",
-        reasons::BUDGET_EXHAUSTED => "wait a moment and try again, more slowly",
         reasons::STATE_MISMATCH | reasons::KEY_MISMATCH | reasons::SIGNATURE_CHECK_FAILED => {
             "tell the operator at once: the key is refused until this is explained"
         }

@@ -50,7 +50,8 @@ fn without_details_only_unavailable_is_retried() {
 
 #[test]
 fn details_decide_over_the_code_and_only_ours_count() {
-    let permanent = Status::with_error_details(Code::Unavailable, "no", details("STOPPING", &[("retryable", "false")]));
+    let permanent =
+        Status::with_error_details(Code::Unavailable, "no", details("STORE_UNAVAILABLE", &[("retryable", "false")]));
     assert!(!ClientError::from(permanent).retryable);
 
     let foreign = ErrorDetails::with_error_info(

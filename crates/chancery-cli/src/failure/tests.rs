@@ -111,7 +111,6 @@ fn reasons_without_advice_of_their_own_are_known() {
             "UNSUPPORTED_ALGORITHM",
             "QUARANTINED",
             "DEADLINE_EXCEEDED",
-            "STOPPING",
             "INTERNAL"
         ]
     );
