@@ -12,22 +12,22 @@ use crate::{
     config::{ConfigError, Configuration},
     directory::{DirectoryError, LoggedStates},
     enclave::{Enclave, EnclaveOptions, LoginMarker, Unavailable, default_program},
-    error::Error,
     grpc::{self, Parts, ServeError, TlsError, server_config},
     issuing::Issuing,
-    keys::{Changes, Keys},
+    keys::{Changes, Keys, OpenIntent},
+    model::{Action, OrganizationName},
     policy::{PolicyError, PolicySet},
     signing::{Replays, Signing},
-    store::{Commit, SqliteStore, Store, StoreError},
+    store::{Commit, RequestKey, SqliteStore, Store, StoreError},
 };
 use chancery_audit::{
     checkpoint::VerifierKey,
-    record::{Kind, PolicyFile, PolicySet as RecordedPolicies, Record},
+    record::{Kind, Outcome, PolicyFile, PolicySet as RecordedPolicies, Record},
 };
 use chancery_ipc::TokenAccess;
 use rustix::{
-    fs::{FlockOperation, flock},
-    process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit},
+    fs::{FlockOperation, Mode, flock},
+    process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask},
 };
 use std::{
     collections::{BTreeMap, HashSet},
@@ -37,8 +37,9 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::MissedTickBehavior};
 
 /// Why the service does not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +145,7 @@ impl DataFiles {
     }
 }
 
-/// Holds the data directory until it is dropped.
+/// Holds a directory until it is dropped.
 pub struct DataLock {
     _file: File,
 }
@@ -155,9 +156,8 @@ impl DataLock {
     /// # Errors
     /// [`ServiceError::Locked`] when another process has it, [`ServiceError::File`] when it isn't there.
     pub fn take(directory: &Path) -> Result<Self, ServiceError> {
-        let path = directory.join("lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|error| ServiceError::File { path, problem: error.to_string() })?;
+        let problem = |error: io::Error| ServiceError::File { path: directory.to_owned(), problem: error.to_string() };
+        let file = File::open(directory).map_err(problem)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
             Err(_) => Err(ServiceError::Locked(directory.to_owned())),
@@ -210,6 +210,8 @@ pub fn read_vkey(configuration: &Configuration) -> Result<VerifierKey, ServiceEr
 /// Before anything else: logs to stderr, no core dumps, and a panic ends the process, which recovers from its log.
 pub fn prepare_process() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    // What is written here is the service's own; who else may read it, an operator says.
+    umask(Mode::from_raw_mode(0o077));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "the process stays dumpable");
@@ -228,7 +230,9 @@ pub fn prepare_process() {
 #[derive(Default)]
 struct History {
     states: LoggedStates,
-    intents: BTreeMap<u64, Record>,
+    intents: BTreeMap<u64, OpenIntent>,
+    /// Changes made, by the index of their outcome.
+    answered: Vec<(u64, RequestKey)>,
     policy_sets: HashSet<Vec<u8>>,
     replays: Replays,
 }
@@ -241,7 +245,10 @@ impl History {
             self.intents.remove(&settled);
         }
         match record.kind() {
-            Kind::Intent => drop(self.intents.insert(record.index, record.clone())),
+            Kind::Intent => drop(self.intents.insert(record.index, OpenIntent::new(record))),
+            Kind::Outcome if record.outcome() == Outcome::Succeeded => {
+                self.answered.extend(answered(record).map(|request| (record.index, request)));
+            }
             Kind::PolicySet => drop(self.policy_sets.insert(record.policy_set_hash.clone())),
             _ => {}
         }
@@ -249,12 +256,22 @@ impl History {
     }
 }
 
+/// The request that a change's outcome answered; its answer is the key as it then is.
+fn answered(record: &Record) -> Option<RequestKey> {
+    let actions = [Action::CreateKey, Action::RotateKey];
+    let method = actions.iter().find(|action| action.as_str() == record.action)?.as_str();
+    let by = record.principal.as_ref()?;
+    let principal = OrganizationName::from_id(&by.organization).ok()?.principal(&by.name).ok()?;
+    Some(RequestKey { principal, method, id: record.request_id.clone() })
+}
+
 /// A service that is open and not yet serving.
 pub struct Service {
     configuration: Configuration,
     parts: Parts,
+    changes: Arc<Changes>,
     tls: Arc<rustls::ServerConfig>,
-    _lock: DataLock,
+    _locks: [DataLock; 2],
 }
 
 impl Service {
@@ -265,7 +282,7 @@ impl Service {
     pub async fn open(configuration: Configuration) -> Result<Self, ServiceError> {
         let policies = PolicySet::load(&configuration.policies)?;
         let files = DataFiles::new(&configuration.data);
-        let lock = DataLock::take(&files.directory)?;
+        let locks = [DataLock::take(&files.directory)?, DataLock::take(&configuration.audit)?];
         let key = read_vkey(&configuration)?;
 
         let mut history = History::default();
@@ -274,8 +291,12 @@ impl Service {
         let log_size = history.states.size();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&files.store)?);
         let deployment = history.states.deployment().unwrap_or_default().to_owned();
-        let (directory, behind) = history.states.reconcile(store.load().await?)?;
-        store.commit(Commit { log_size, rows: behind, answer: None }).await?;
+        let contents = store.load().await?;
+        let behind = contents.log_size;
+        let (directory, rows) = history.states.reconcile(contents)?;
+        let unknown = history.answered.into_iter().filter(|(index, _)| *index >= behind);
+        let answers = unknown.map(|(_, request)| (request, Vec::new())).collect();
+        store.commit(Commit { log_size, rows, answers }).await?;
         store.release_all().await?;
         let directory = Arc::new(directory);
         let tls = server_config(&files.certificate, &files.key, directory.registry())?;
@@ -307,13 +328,13 @@ impl Service {
         let changes = Arc::new(Changes::new(store, audit, directory));
         let signing = Arc::new(Signing::new(Arc::clone(&admission), Arc::clone(&enclave), history.replays));
         let keys = Arc::new(Keys::new(Arc::clone(&admission), Arc::clone(&enclave), Arc::clone(&changes)));
-        let issuing = Arc::new(Issuing::new(Arc::clone(&admission), Arc::clone(&signing), changes));
-        settle(&keys, history.intents).await;
+        let issuing = Arc::new(Issuing::new(Arc::clone(&admission), Arc::clone(&signing), Arc::clone(&changes)));
+        keys.settle_all(history.intents.into_values().collect()).await;
         if let Err(error) = checkpoints.make().await {
             tracing::warn!(%error, "no checkpoint at start; trying again each second");
         }
         let parts = Parts { signing, keys, issuing, admission, checkpoints, floods, enclave };
-        Ok(Self { configuration, parts, tls, _lock: lock })
+        Ok(Self { configuration, parts, changes, tls, _locks: locks })
     }
 
     /// Binds the address, tells `ready` where, and serves until `stop` ends.
@@ -331,18 +352,29 @@ impl Service {
         ready(listener.local_addr().map_err(listen)?);
         let Parts { checkpoints, floods, admission, .. } = self.parts.clone();
         let ticking = tokio::spawn(Arc::clone(&checkpoints).run());
-        let counting = tokio::spawn({
-            let (floods, audit) = (Arc::clone(&floods), Arc::clone(admission.audit()));
-            async move { floods.run(&audit).await }
-        });
+        let mending = tokio::spawn(each_second(self.changes, Arc::clone(&floods), Arc::clone(admission.audit())));
         let result = grpc::serve(listener, self.tls, &self.configuration.limits, self.parts, stop).await;
         ticking.abort();
-        counting.abort();
+        mending.abort();
         floods.flush(admission.audit()).await;
         if let Err(error) = checkpoints.make().await {
             tracing::warn!(%error, "no last checkpoint; the next start makes one");
         }
         Ok(result?)
+    }
+}
+
+/// Records counts, and tries again what a disk did not take: nobody else would without traffic.
+async fn each_second(changes: Arc<Changes>, floods: Arc<Floods>, audit: Arc<AuditLog>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tick.tick().await;
+        if !audit.is_writable() {
+            audit.probe().await;
+        }
+        changes.flush().await;
+        floods.flush(&audit).await;
     }
 }
 
@@ -356,17 +388,4 @@ async fn record_start(audit: &AuditLog, policies: &PolicySet, known: &HashSet<Ve
     }
     audit.append(Draft::state_change("Start", &[])).await?;
     Ok(())
-}
-
-/// Undoes what earlier processes left half done. What can't be undone now stays open until the next start.
-async fn settle(keys: &Keys, intents: BTreeMap<u64, Record>) {
-    for intent in intents.values() {
-        if let Err(error) = keys.reconcile(intent).await {
-            let Error::Unavailable { message, .. } = &error else {
-                tracing::error!(resource = intent.resource, %error, "an open intent can't be settled");
-                continue;
-            };
-            tracing::warn!(resource = intent.resource, message, "an open intent stays until the next start");
-        }
-    }
 }

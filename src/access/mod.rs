@@ -8,12 +8,12 @@
 
 mod peer;
 
-pub use peer::Peer;
+pub use peer::{Peer, STREAMS_PER_CONNECTION};
 
 use crate::{
     directory::{Directory, KeyEntry, Version},
     error::Error,
-    identity::{Identity, IdentityError},
+    identity::IdentityError,
     model::{Action, KeyOrVersionName, KeyState, KeyVersionName, OrganizationName, Principal},
     policy::{AccessRequest, Context, Denial, KeyFacts, Permit, PolicySet, Resource},
 };
@@ -32,6 +32,22 @@ pub enum Target {
     Log(OrganizationName),
 }
 
+/// Who asks: identified, and as of when.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    peer: Arc<Peer>,
+    principal: Principal,
+    /// The directory's identity epoch that the judgement is of.
+    identity_epoch: u64,
+}
+
+impl Caller {
+    /// Who it is.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}
+
 /// Decides. See the module.
 pub struct Access {
     directory: Arc<Directory>,
@@ -42,11 +58,10 @@ pub struct Access {
 #[must_use]
 pub struct Grant {
     permit: Permit,
-    peer: Arc<Peer>,
+    caller: Caller,
     target: Target,
     entry: Option<Arc<KeyEntry>>,
     policies: Arc<PolicySet>,
-    identity_epoch: u64,
 }
 
 impl Grant {
@@ -55,9 +70,9 @@ impl Grant {
         &self.permit
     }
 
-    /// Who asks.
-    pub fn principal(&self) -> &Principal {
-        &self.permit.request().principal
+    /// Who asks, for a decision about another resource.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// What was asked for.
@@ -134,8 +149,16 @@ impl Access {
     ///
     /// # Errors
     /// [`IdentityError`]: its certificate makes nobody of it.
-    pub fn identify(&self, peer: &Peer) -> Result<Identity, IdentityError> {
-        peer.identify(&self.directory)
+    pub fn identify(&self, peer: &Arc<Peer>) -> Result<Caller, IdentityError> {
+        // Read first: a change in between makes the judgement older than it says, never newer.
+        let identity_epoch = self.directory.identity_epoch();
+        let identity = peer.identify(&self.directory, identity_epoch)?;
+        Ok(Caller { peer: Arc::clone(peer), principal: identity.principal, identity_epoch })
+    }
+
+    /// Whose trust anchor vouches for a peer that is nobody.
+    pub fn vouching(&self, peer: &Peer) -> Option<OrganizationName> {
+        peer.vouching(&self.directory)
     }
 
     /// Decides by the policies.
@@ -144,17 +167,16 @@ impl Access {
     /// [`Denial`], which must be recorded.
     pub fn authorize(
         &self,
-        peer: &Arc<Peer>,
-        principal: Principal,
+        caller: &Caller,
         action: Action,
         target: Target,
         context: Context,
     ) -> Result<Grant, Box<Denial>> {
-        let identity_epoch = self.directory.identity_epoch();
+        let principal = caller.principal.clone();
         let (resource, entry) = self.resource(&target);
         let policies = self.policies.load_full();
         let permit = policies.authorize(AccessRequest { principal, action, resource, context }).map_err(Box::new)?;
-        Ok(Grant { permit, peer: Arc::clone(peer), target, entry, policies, identity_epoch })
+        Ok(Grant { permit, caller: caller.clone(), target, entry, policies })
     }
 
     /// Whether a grant still holds, and, where it is used to sign, whether `version` is still ACTIVE.
@@ -178,13 +200,13 @@ impl Access {
             _ if self.is_current(grant) => return Ok(()),
             _ => self.resource(&grant.target),
         };
-        let identity = self.identify(&grant.peer).map_err(|error| unidentified(&error))?;
+        let caller = self.identify(&grant.caller.peer).map_err(|error| unidentified(&error))?;
         let request = grant.permit.request();
-        if identity.principal != request.principal {
+        if caller.principal != request.principal {
             return Err(Error::Denied);
         }
         let again = AccessRequest {
-            principal: identity.principal,
+            principal: caller.principal,
             action: request.action,
             resource,
             context: request.context.clone(),
@@ -198,9 +220,9 @@ impl Access {
     }
 
     fn is_current(&self, grant: &Grant) -> bool {
-        self.directory.identity_epoch() == grant.identity_epoch
+        self.directory.identity_epoch() == grant.caller.identity_epoch
             && Arc::ptr_eq(&self.policies.load(), &grant.policies)
-            && !grant.peer.has_expired()
+            && !grant.caller.peer.has_expired()
     }
 
     /// The resource as policies see it. The same look-up is made whether it exists or not.

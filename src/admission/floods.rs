@@ -10,7 +10,6 @@ use std::{
     collections::HashMap,
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 /// Count records a second at most; what is more is summed up under no name.
@@ -71,15 +70,6 @@ impl Floods {
         }
         self.principals.retain_recent();
         self.organizations.retain_recent();
-    }
-
-    /// Records counts once a second for as long as the service runs.
-    pub async fn run(&self, audit: &AuditLog) {
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            tick.tick().await;
-            self.flush(audit).await;
-        }
     }
 }
 

@@ -10,10 +10,10 @@ mod floods;
 pub use floods::Floods;
 
 use crate::{
-    access::{Access, Grant, Peer, Target, unidentified},
-    audit::{AuditLog, Draft, Facts, unavailable},
+    access::{Access, Caller, Grant, Peer, Target, unidentified},
+    audit::{AuditLog, Draft, unavailable},
     error::Error,
-    model::{Action, Principal},
+    model::{Action, RequestId},
     policy::Context,
 };
 use chancery_api::reasons;
@@ -36,12 +36,12 @@ impl Admission {
     ///
     /// # Errors
     /// [`Error::Unidentified`], recorded or counted; [`Error::Unavailable`] when it could not be recorded.
-    pub async fn identify(&self, peer: &Arc<Peer>, action: Action) -> Result<Principal, Error> {
+    pub async fn identify(&self, peer: &Arc<Peer>, action: Action) -> Result<Caller, Error> {
         let error = match self.access.identify(peer) {
-            Ok(identity) => return Ok(identity.principal),
+            Ok(caller) => return Ok(caller),
             Err(error) => error,
         };
-        let organization = error.organization().map(|name| name.id().to_owned()).unwrap_or_default();
+        let organization = self.access.vouching(peer).map(|name| name.id().to_owned()).unwrap_or_default();
         if self.floods.may_record(&organization, "", error.reason()) {
             let draft = Draft::unidentified(&organization, peer.fingerprint(), action.as_str(), error.reason());
             self.audit.append(draft).await.map_err(|error| unavailable(&error))?;
@@ -55,20 +55,19 @@ impl Admission {
     /// [`Error::Denied`], recorded or counted; [`Error::Unavailable`] when it could not be recorded.
     pub async fn authorize(
         &self,
-        peer: &Arc<Peer>,
-        principal: Principal,
+        caller: &Caller,
         action: Action,
         target: Target,
         context: Context,
-        facts: &Facts<'_>,
+        request: &RequestId,
     ) -> Result<Grant, Error> {
-        let denial = match self.access.authorize(peer, principal, action, target.clone(), context) {
+        let denial = match self.access.authorize(caller, action, target.clone(), context) {
             Ok(grant) => return Ok(grant),
             Err(denial) => denial,
         };
         let name = &denial.request().principal.name;
         if self.floods.may_record(name.organization().id(), name.id(), reasons::DENIED) {
-            self.audit.append(Draft::denial(&denial, &target, facts)).await.map_err(|error| unavailable(&error))?;
+            self.audit.append(Draft::denial(&denial, &target, request)).await.map_err(|error| unavailable(&error))?;
         }
         Err(Error::Denied)
     }
@@ -78,14 +77,13 @@ impl Admission {
     /// # Errors
     /// As [`Admission::identify`] and [`Admission::authorize`].
     pub async fn admit(&self, peer: &Arc<Peer>, action: Action, target: Target) -> Result<Grant, Error> {
-        let principal = self.identify(peer, action).await?;
-        let facts = Facts { request_id: "", request_hash: [0; 32] };
-        self.authorize(peer, principal, action, target, Context::new(), &facts).await
+        let caller = self.identify(peer, action).await?;
+        self.authorize(&caller, action, target, Context::new(), &RequestId::default()).await
     }
 
     /// Counts a rejected request against its caller. Rejections are recorded only when they come in floods.
-    pub fn rejected(&self, principal: &Principal, error: &Error) {
-        let name = &principal.name;
+    pub fn rejected(&self, caller: &Caller, error: &Error) {
+        let name = &caller.principal().name;
         self.floods.may_record(name.organization().id(), name.id(), error.reason());
     }
 

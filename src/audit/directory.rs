@@ -88,6 +88,19 @@ pub enum OpenError {
     Content(String),
 }
 
+/// Refuses a directory that holds anything.
+///
+/// # Errors
+/// [`CreateError`].
+pub fn require_empty(directory: &Path) -> Result<(), CreateError> {
+    let io = |source| CreateError::Io { path: directory.to_owned(), source };
+    match fs::read_dir(directory).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(CreateError::NotEmpty(directory.to_owned())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes the log of a new deployment: its first records, and a checkpoint signed by `sign`.
 ///
 /// # Errors
@@ -98,10 +111,8 @@ pub fn create(places: &Places, key: &VerifierKey, drafts: Vec<super::Draft>) -> 
         move |source| CreateError::Io { path, source }
     };
     let directory = &places.directory;
+    require_empty(directory)?;
     fs::create_dir_all(directory).map_err(io(directory))?;
-    if fs::read_dir(directory).map_err(io(directory))?.next().is_some() {
-        return Err(CreateError::NotEmpty(directory.clone()));
-    }
     let mut tree = Frontier::default();
     let header = Header { first_index: 0, origin_hash: Sha256::digest(key.name()).into(), tree_root: tree.root() };
     let mut bytes = header.encode().to_vec();

@@ -7,22 +7,13 @@ use crate::{
     crypto::{Input, sha256},
     enclave::Witness,
     error::{Error, Performed},
-    model::{Mechanism, Principal},
+    model::{Mechanism, Principal, RequestId},
     policy::{AccessRequest, Context, Denial, Resource},
     store::Row,
 };
 use chancery_audit::record::{
     ContextValue, Count, Genesis, Kind, Outcome, PolicySet, Principal as RecordedPrincipal, Record, SignatureCheck,
 };
-
-/// What a record says of the request itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
-    /// The caller's UUID.
-    pub request_id: &'a str,
-    /// SHA-256 of the request's content.
-    pub request_hash: [u8; 32],
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -54,25 +45,29 @@ impl Draft {
         Self(Record { kind: kind.into(), action: action.into(), ..Record::default() })
     }
 
-    fn decided(kind: Kind, request: &AccessRequest, policies: &[String], hash: &[u8; 32], facts: &Facts<'_>) -> Self {
+    fn decided(kind: Kind, request: &AccessRequest, policies: &[String], hash: &[u8; 32], of: &RequestId) -> Self {
         let mut draft = Self::of(kind, request.action.as_str());
         draft.0.principal = Some(principal(&request.principal));
         draft.0.resource = resource(&request.resource);
-        if let Resource::Key { facts: Some(key), .. } = &request.resource {
+        // A stranger must not learn from its own records that another organization's key exists.
+        let own = request.principal.name.organization() == request.resource.organization();
+        if let Resource::Key { facts: Some(key), .. } = &request.resource
+            && own
+        {
             draft.0.algorithm = key.algorithm.to_string();
             draft.0.protection = key.protection.to_string();
         }
         draft.0.context = context(&request.context);
         draft.0.policy_ids = policies.to_vec();
         draft.0.policy_set_hash = hash.to_vec();
-        draft.0.request_id = facts.request_id.into();
-        draft.0.request_hash = facts.request_hash.to_vec();
+        draft.0.request_id = of.id.clone();
+        draft.0.request_hash = of.hash.to_vec();
         draft
     }
 
-    fn granted(kind: Kind, grant: &Grant, facts: &Facts<'_>) -> Self {
+    fn granted(kind: Kind, grant: &Grant, of: &RequestId) -> Self {
         let permit = grant.permit();
-        let draft = Self::decided(kind, permit.request(), permit.policy_ids(), permit.policy_set_hash(), facts);
+        let draft = Self::decided(kind, permit.request(), permit.policy_ids(), permit.policy_set_hash(), of);
         match grant.target() {
             Target::Key(name) => draft.resource(name),
             _ => draft,
@@ -80,27 +75,27 @@ impl Draft {
     }
 
     /// An operation that a crash could leave half done is about to start.
-    pub fn intent(grant: &Grant, facts: &Facts<'_>) -> Self {
-        Self::granted(Kind::Intent, grant, facts)
+    pub fn intent(grant: &Grant, of: &RequestId) -> Self {
+        Self::granted(Kind::Intent, grant, of)
     }
 
     /// An operation succeeded.
-    pub fn outcome(grant: &Grant, facts: &Facts<'_>) -> Self {
-        let mut draft = Self::granted(Kind::Outcome, grant, facts);
+    pub fn outcome(grant: &Grant, of: &RequestId) -> Self {
+        let mut draft = Self::granted(Kind::Outcome, grant, of);
         draft.0.outcome = Outcome::Succeeded.into();
         draft
     }
 
     /// The first answer to a request was given again.
-    pub fn replayed(grant: &Grant, facts: &Facts<'_>) -> Self {
-        let mut draft = Self::outcome(grant, facts);
+    pub fn replayed(grant: &Grant, of: &RequestId) -> Self {
+        let mut draft = Self::outcome(grant, of);
         draft.0.outcome = Outcome::Replayed.into();
         draft
     }
 
     /// An operation failed after it was permitted.
-    pub fn failed(grant: &Grant, facts: &Facts<'_>, error: &Error) -> Self {
-        let mut draft = Self::outcome(grant, facts);
+    pub fn failed(grant: &Grant, of: &RequestId, error: &Error) -> Self {
+        let mut draft = Self::outcome(grant, of);
         let outcome = match error.performed() {
             Some(Performed::Unknown) => Outcome::Unknown,
             Some(Performed::No) | None => Outcome::NotPerformed,
@@ -111,9 +106,9 @@ impl Draft {
     }
 
     /// Policy said no.
-    pub fn denial(denial: &Denial, target: &Target, facts: &Facts<'_>) -> Self {
+    pub fn denial(denial: &Denial, target: &Target, of: &RequestId) -> Self {
         let (ids, hash) = (denial.policy_ids(), denial.policy_set_hash());
-        let mut draft = Self::decided(Kind::Denial, denial.request(), ids, hash, facts);
+        let mut draft = Self::decided(Kind::Denial, denial.request(), ids, hash, of);
         draft.0.outcome = Outcome::Denied.into();
         draft.0.reason = if denial.evaluation_errors().is_empty() { "DENIED" } else { "EVALUATION_ERROR" }.into();
         draft.resource(target)
@@ -163,13 +158,13 @@ impl Draft {
         draft
     }
 
-    /// An intent of an earlier process was settled.
-    pub fn reconciled(intent: &Record, outcome: Outcome) -> Self {
+    /// An intent that was left without an outcome was settled.
+    pub fn reconciled(intent: u64, resource: &str, request_id: &str, outcome: Outcome) -> Self {
         let mut draft = Self::of(Kind::Outcome, "Reconcile");
-        draft.0.resource.clone_from(&intent.resource);
-        draft.0.request_id.clone_from(&intent.request_id);
+        draft.0.resource = resource.into();
+        draft.0.request_id = request_id.into();
         draft.0.outcome = outcome.into();
-        draft.after(intent.index)
+        draft.after(intent)
     }
 
     /// The resource, where it is more than the decision's.

@@ -15,17 +15,17 @@ mod query;
 mod writer;
 
 pub use checkpoints::{CheckpointError, Checkpoints};
-pub use directory::{CreateError, OpenError, Places, ReadLog, create, read, write_first_checkpoint};
-pub use draft::{Draft, Facts};
+pub use directory::{CreateError, OpenError, Places, ReadLog, create, read, require_empty, write_first_checkpoint};
+pub use draft::Draft;
 pub use files::Tail;
 pub use query::{Page, Query};
 
 use crate::{
     access::{Access, Grant},
     crypto::{EncodingError, low_s, to_der},
-    enclave::{Checked, CheckedSignature},
+    enclave::{Checked, CheckedSignature, Failed},
     error::{Error, Performed as Done},
-    model::{Mechanism, SignatureFormat},
+    model::{Mechanism, RequestId, SignatureFormat},
 };
 use chancery_api::reasons;
 use chancery_audit::{merkle::Frontier, record::Record};
@@ -66,7 +66,8 @@ struct Shared {
 }
 
 struct Job {
-    record: Box<Record>,
+    /// `None`: only find out whether the log can be written.
+    record: Option<Box<Record>>,
     reply: oneshot::Sender<Result<u64, AuditError>>,
 }
 
@@ -111,10 +112,12 @@ impl Recorded {
     /// Lets the signature go, if it may still be given to whoever asked.
     ///
     /// # Errors
-    /// What changed since it was permitted; the signature stays recorded and is not given out.
-    pub fn release(self, access: &Access) -> Result<Released, Error> {
-        access.recheck(&self.grant, Some(&self.version))?;
-        Ok(Released { signature: self.signature, version: self.version, index: self.index })
+    /// What changed since it was permitted: the signature is gone, and that it was not given out is to be recorded.
+    pub fn release(self, access: &Access) -> Result<Released, Box<Failed>> {
+        match access.recheck(&self.grant, Some(&self.version)) {
+            Ok(()) => Ok(Released { signature: self.signature, version: self.version, index: self.index }),
+            Err(error) => Err(Box::new(Failed { grant: self.grant, error })),
+        }
     }
 }
 
@@ -137,13 +140,7 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError`]. After [`AuditError::TooSlow`] the record may still come to stand in the log.
     pub async fn append(&self, draft: Draft) -> Result<u64, AuditError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job { record: Box::new(draft.into_record()), reply };
-        let work = async {
-            self.jobs.send(job).await.map_err(|_| AuditError::Stopped)?;
-            answer.await.map_err(|_| AuditError::Stopped)?
-        };
-        match tokio::time::timeout(self.deadline, work).await {
+        match tokio::time::timeout(self.deadline, self.append_settled(draft)).await {
             Ok(result) => result,
             Err(_) => {
                 self.shared.writable.store(false, Ordering::Release);
@@ -152,11 +149,31 @@ impl AuditLog {
         }
     }
 
+    /// Appends a record and waits, however long it takes, until it is known whether it stands in the log: for outcomes
+    /// of changes, which are in force exactly if they do.
+    ///
+    /// # Errors
+    /// [`AuditError`]: it does not stand there.
+    pub async fn append_settled(&self, draft: Draft) -> Result<u64, AuditError> {
+        self.submit(Some(Box::new(draft.into_record()))).await
+    }
+
+    /// Finds out whether the log can be written, mending it if possible. Without traffic nobody else would.
+    pub async fn probe(&self) {
+        let _ = tokio::time::timeout(self.deadline, self.submit(None)).await;
+    }
+
+    async fn submit(&self, record: Option<Box<Record>>) -> Result<u64, AuditError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job { record, reply }).await.map_err(|_| AuditError::Stopped)?;
+        answer.await.map_err(|_| AuditError::Stopped)?
+    }
+
     /// Records a signature, in the form in which it will be released.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the log can't be written: the signature is dropped.
-    pub async fn append_signature(&self, checked: Checked, form: Form, facts: &Facts<'_>) -> Result<Recorded, Error> {
+    pub async fn append_signature(&self, checked: Checked, form: Form, request: &RequestId) -> Result<Recorded, Error> {
         let CheckedSignature { grant, version, input, signature, witness, verified } = checked.into_parts();
         let algorithm = version.public_key.algorithm();
         let (signature, format) = match input.mechanism {
@@ -179,7 +196,7 @@ impl AuditLog {
             _ => (signature, ""),
         };
         let name = version.row.name.clone();
-        let draft = Draft::outcome(&grant, facts)
+        let draft = Draft::outcome(&grant, request)
             .resource(&name)
             .signature(&input, &signature, format, verified)
             .witness(&witness);
@@ -216,9 +233,10 @@ impl AuditLog {
 pub fn unavailable(error: &AuditError) -> Error {
     match error {
         AuditError::TooLong(_) => Error::internal(error),
+        // What the disk says is for the operator, who finds it in the service's log.
         _ => Error::Unavailable {
             reason: reasons::AUDIT_UNAVAILABLE,
-            message: error.to_string(),
+            message: "the audit log can't be written right now; nothing is released until it can. Try again".into(),
             performed: Done::Unknown,
         },
     }

@@ -15,6 +15,8 @@ const STRIDE: u64 = 256;
 const WINDOW: usize = 2 * MAX_RECORD + 64;
 /// Records looked at for one page at most.
 const SCAN: u64 = 50_000;
+/// A page is full with so many bytes of records.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// Where records stand, sparsely.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +109,7 @@ impl Query {
 pub(super) fn page(directory: &Path, index: &Index, query: &Query) -> Result<Page, String> {
     let mut page = Page::default();
     let last = index.end.min(query.from.saturating_add(SCAN));
+    let mut bytes = 0;
     let mut place = index.place(query.from);
     while let Some(Place { mut record, segment, mut offset }) = place.take() {
         let path = directory.join(file_name(segment));
@@ -117,13 +120,16 @@ pub(super) fn page(directory: &Path, index: &Index, query: &Query) -> Result<Pag
             let mut frames = Frames::resume(&buffer[..length], record);
             // A frame that the window cuts through reads as torn, and is read again with the next window.
             for frame in frames.by_ref().map_while(Result::ok) {
-                if frame.index >= last || page.records.len() == query.limit {
+                if frame.index >= last || page.records.len() == query.limit || bytes >= PAGE_BYTES {
                     page.next = (frame.index < index.end).then_some(frame.index);
                     return Ok(page);
                 }
                 if frame.index >= query.from {
                     let found = Record::decode(frame.record).map_err(|error| error.to_string())?;
-                    page.records.extend(Some(found).filter(|record| query.wants(record)));
+                    if query.wants(&found) {
+                        bytes += frame.record.len();
+                        page.records.push(found);
+                    }
                 }
             }
             if frames.end_offset() == 0 {

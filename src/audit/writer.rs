@@ -4,7 +4,7 @@
 //! records, every append fails at once, and the disk is tried again each second.
 
 use super::{AuditError, Job, Shared, files::Tail};
-use chancery_audit::segment::MAX_RECORD;
+use chancery_audit::{record::Record, segment::MAX_RECORD};
 use prost::Message;
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering},
@@ -74,7 +74,13 @@ impl Writer {
         let mut batch = Vec::with_capacity(jobs.len());
         let mut bytes = 0;
         for job in jobs {
-            match self.encode(&job, self.tail.tree.size() + batch.len() as u64) {
+            let Some(record) = &job.record else {
+                // Nothing stands against writing: whoever waits for the log to heal may go on.
+                self.shared.writable.store(true, Ordering::Release);
+                let _ = job.reply.send(Ok(self.tail.tree.size()));
+                continue;
+            };
+            match self.encode(record, self.tail.tree.size() + batch.len() as u64) {
                 Ok(record) => {
                     bytes += record.len();
                     batch.push((job, record));
@@ -89,8 +95,8 @@ impl Writer {
         self.commit(batch);
     }
 
-    fn encode(&mut self, job: &Job, index: u64) -> Result<Vec<u8>, AuditError> {
-        let mut record = (*job.record).clone();
+    fn encode(&mut self, record: &Record, index: u64) -> Result<Vec<u8>, AuditError> {
+        let mut record = record.clone();
         record.index = index;
         record.time_unix_nanos = jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX);
         record.salt = self.salts.next()?;

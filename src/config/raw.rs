@@ -151,7 +151,7 @@ impl Default for RawLimits {
         Self {
             request_bytes: 1 << 20,
             connections: 4096,
-            in_flight_per_connection: 1024,
+            in_flight_per_connection: 512,
             denials_per_second: 20,
             handshake_seconds: 10,
         }

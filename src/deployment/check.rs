@@ -33,7 +33,7 @@ pub async fn check(configuration: &Configuration) -> Result<Vec<String>, Deploym
     lines.push(format!("store: deployment {}, {} rows", contents.deployment, contents.rows.len()));
 
     let marker = LoginMarker::new(&files.directory, configuration.token.pin_file.clone());
-    marker.check()?;
+    marker.begin()?;
     let options = enclave_options(configuration, &contents.deployment);
     let process = EnclaveProcess::spawn(&options.program, &options.environment)?;
     let open = ipc::Open {
@@ -44,7 +44,7 @@ pub async fn check(configuration: &Configuration) -> Result<Vec<String>, Deploym
         checkpoint_size: 0,
     };
     let opened = ask!(process, Open(open) => Opened);
-    let opened: ipc::Opened = opened.inspect_err(|error: &DeploymentError| remember(&marker, error))?;
+    let opened: ipc::Opened = remember(&marker, opened)?;
     if VerifierKey::from_spki(key.name(), &opened.audit_public_key).ok().as_ref() != Some(&key) {
         return Err(ServiceError::OtherAuditKey(configuration.audit_vkey.clone()).into());
     }

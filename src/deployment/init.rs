@@ -9,7 +9,7 @@ use super::{
     pem, write_new,
 };
 use crate::{
-    audit::{Draft, Places, create, write_first_checkpoint},
+    audit::{Draft, Places, create, require_empty, write_first_checkpoint},
     certificates::{CertificateDraft, CertificateRequest, Issuance, Profile, RequestDraft, Subject},
     config::{BootstrapOrganization, Configuration},
     crypto::sha256,
@@ -33,31 +33,35 @@ use x509_cert::Certificate;
 /// [`DeploymentError`].
 pub async fn init(configuration: &Configuration) -> Result<Vec<String>, DeploymentError> {
     let files = DataFiles::new(&configuration.data);
-    for path in [&files.store, &files.durable, &files.key, &configuration.audit_vkey] {
+    let written = [&files.store, &files.durable, &files.key, &files.certificate, &files.ca, &configuration.audit_vkey];
+    for path in written {
         if path.exists() {
             return Err(DeploymentError::Exists(path.clone()));
         }
     }
+    require_empty(&configuration.audit)?;
     // A policy set that does not load would make a deployment that does not start.
     let _policies = PolicySet::load(&configuration.policies).map_err(ServiceError::from)?;
     let (rows, mut lines) = bootstrap(configuration)?;
     fs::create_dir_all(&files.directory).map_err(DeploymentError::io(&files.directory))?;
     let _lock = DataLock::take(&files.directory)?;
-    let marker = LoginMarker::new(&files.directory, configuration.token.pin_file.clone());
-    marker.check()?;
+    let server = FileKey::generate()?;
+    let server_request = server.request("CN=chanceryd", &alternative_names(configuration))?;
 
     let deployment = uuid::Uuid::new_v4().to_string();
     let options = enclave_options(configuration, &deployment);
     let process = EnclaveProcess::spawn(&options.program, &options.environment)?;
     let request = ipc::CreateDeployment { token: token_access(configuration), deployment: deployment.clone() };
+    let marker = LoginMarker::new(&files.directory, configuration.token.pin_file.clone());
+    marker.begin()?;
     let created = ask!(process, CreateDeployment(request) => DeploymentCreated);
-    let created = created.inspect_err(|error: &DeploymentError| remember(&marker, error))?;
+    let created: ipc::DeploymentCreated = remember(&marker, created)?;
 
     let key = VerifierKey::from_spki(&configuration.origin, &created.audit_public_key)
         .map_err(|error| DeploymentError::Internal(error.to_string()))?;
     let authority = authority(&process, &created.ca_public_key).await?;
-    let server = FileKey::generate()?;
-    let certificate = server_certificate(&process, configuration, &server, &authority, &created.ca_public_key).await?;
+    let certificate =
+        issue(&process, Profile::Server, &server_request, &created.ca_public_key, Some(&authority)).await?;
 
     let open = ipc::Open {
         token: options.token,
@@ -85,7 +89,7 @@ pub async fn init(configuration: &Configuration) -> Result<Vec<String>, Deployme
     write_first_checkpoint(&places, &key.sign_note(&checkpoint, &signed.signature))?;
 
     let store = SqliteStore::create(&files.store, &deployment)?;
-    store.commit(Commit { log_size: checkpoint.size, rows, answer: None }).await?;
+    store.commit(Commit { log_size: checkpoint.size, rows, answers: Vec::new() }).await?;
     write_new(&files.ca, pem("CERTIFICATE", &authority)?.as_bytes(), false)?;
     write_new(&files.certificate, pem("CERTIFICATE", &certificate)?.as_bytes(), false)?;
     write_new(&files.key, server.pem()?.as_bytes(), true)?;
@@ -99,13 +103,12 @@ pub async fn init(configuration: &Configuration) -> Result<Vec<String>, Deployme
     Ok(lines)
 }
 
-/// A refused PIN is remembered, whoever tried it.
-pub(super) fn remember(marker: &LoginMarker, error: &DeploymentError) {
-    if error.is_refused_login()
-        && let Err(error) = marker.set()
-    {
-        tracing::error!(%error, "the refused login can't be remembered");
+/// A refused PIN is remembered, whoever tried it; so is a try whose end nobody saw.
+pub(super) fn remember<T>(marker: &LoginMarker, tried: Result<T, DeploymentError>) -> Result<T, DeploymentError> {
+    if !matches!(tried, Err(DeploymentError::Call(_))) {
+        marker.end(tried.as_ref().is_err_and(DeploymentError::is_refused_login));
     }
+    tried
 }
 
 /// The first rows of the registry, and lines to compare them by.
@@ -184,21 +187,12 @@ async fn authority(process: &EnclaveProcess, public_key: &[u8]) -> Result<Vec<u8
     issue(process, Profile::RootCa, &request, public_key, None).await
 }
 
-async fn server_certificate(
-    process: &EnclaveProcess,
-    configuration: &Configuration,
-    key: &FileKey,
-    authority: &[u8],
-    authority_key: &[u8],
-) -> Result<Vec<u8>, DeploymentError> {
-    let names: Vec<_> = (configuration.server_names.iter())
-        .map(|name| match name.parse::<std::net::IpAddr>() {
-            Ok(_) => format!("ip:{name}"),
-            Err(_) => format!("dns:{name}"),
-        })
-        .collect();
-    let request = key.request("CN=chanceryd", &names)?;
-    issue(process, Profile::Server, &request, authority_key, Some(authority)).await
+fn alternative_names(configuration: &Configuration) -> Vec<String> {
+    let name = |name: &String| match name.parse::<std::net::IpAddr>() {
+        Ok(_) => format!("ip:{name}"),
+        Err(_) => format!("dns:{name}"),
+    };
+    configuration.server_names.iter().map(name).collect()
 }
 
 async fn issue(

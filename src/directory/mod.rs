@@ -13,6 +13,7 @@ pub use entry::{KeyEntry, Version};
 pub use reconcile::{DirectoryError, LoggedStates};
 
 use crate::{
+    crypto::sha256,
     identity::{Registry, RegistryError},
     model::{KeyName, Organization, OrganizationName, Registration, TrustAnchor},
     store::Row,
@@ -141,8 +142,12 @@ impl Content {
             let mismatch = mismatches.get(&name).cloned();
             match row {
                 Row::Organization(row) => drop(self.organizations.insert(row.name.clone(), row)),
-                // A registry entry that was tampered with vouches for nobody.
-                Row::Anchor(_) | Row::Registration(_) if mismatch.is_some() => {}
+                // A registry entry that was tampered with vouches for nobody; its name stays taken.
+                Row::Anchor(_) if mismatch.is_some() => {}
+                Row::Registration(row) if mismatch.is_some() => {
+                    let public_key_sha256 = sha256(format!("no key: {name}").as_bytes());
+                    self.registrations.insert(name, Registration { public_key_sha256, ..row });
+                }
                 Row::Anchor(row) => drop(self.anchors.insert(name, row)),
                 Row::Registration(row) => drop(self.registrations.insert(name, row)),
                 Row::Key(row) => {

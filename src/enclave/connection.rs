@@ -4,7 +4,8 @@
 //! only the environment that the configuration gives it. Every call is answered once: by the enclave, by its end, or by
 //! its deadline. Dropping an [`EnclaveProcess`] ends the process.
 
-use chancery_ipc::{Frames, Request, Response, encode, request::Verb, response::Result as Reply};
+use chancery_ipc::{Frames, MAX_FRAME, Request, Response, encode, request::Verb, response::Result as Reply};
+use prost::Message;
 use std::{
     collections::{BTreeMap, HashMap},
     io,
@@ -44,10 +45,13 @@ pub enum CallError {
     /// The enclave did not answer in time.
     #[error("the enclave did not answer in time")]
     TimedOut,
+    /// The request is over the frame's limit.
+    #[error("the request is too large for the enclave")]
+    TooLarge,
 }
 
 struct Waiting {
-    since: Instant,
+    until: Instant,
     reply: oneshot::Sender<Reply>,
     /// The caller's request id, for the quarantine.
     request_id: Option<String>,
@@ -160,6 +164,19 @@ impl Connection {
     /// [`CallError`]; whatever the enclave itself says, faults included, is an answer.
     pub async fn call(&self, verb: Verb, deadline: Duration, request_id: Option<&str>) -> Result<Reply, CallError> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let unix = (SystemTime::now() + deadline).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let request = Request { id, deadline_unix_millis: u64::try_from(unix).unwrap_or(u64::MAX), verb: Some(verb) };
+        if request.encoded_len() > MAX_FRAME {
+            return Err(CallError::TooLarge);
+        }
+        let until = Instant::now() + deadline;
+        // A place first: from the entry in `pending` to the queue there must be nothing to wait for, or a caller that
+        // gives up would leave an entry that nobody answers.
+        let place = match tokio::time::timeout_at(until.into(), self.requests.reserve()).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => return Err(CallError::NotSent),
+            Err(_) => return Err(CallError::TimedOut),
+        };
         let (reply, answer) = oneshot::channel();
         {
             let mut pending = lock(&self.pending);
@@ -167,16 +184,10 @@ impl Connection {
                 return Err(CallError::NotSent);
             }
             let request_id = request_id.map(ToOwned::to_owned);
-            pending.waiting.insert(id, Waiting { since: Instant::now(), reply, request_id });
+            pending.waiting.insert(id, Waiting { until, reply, request_id });
         }
-        let until = SystemTime::now() + deadline;
-        let millis = until.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let request = Request { id, deadline_unix_millis: u64::try_from(millis).unwrap_or(u64::MAX), verb: Some(verb) };
-        if self.requests.send(request).await.is_err() {
-            lock(&self.pending).waiting.remove(&id);
-            return Err(CallError::NotSent);
-        }
-        match tokio::time::timeout(deadline, answer).await {
+        place.send(request);
+        match tokio::time::timeout_at(until.into(), answer).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) => Err(CallError::Lost),
             // The entry stays until the enclave answers or ends, so that the watchdog sees how long it has been stuck.
@@ -184,16 +195,20 @@ impl Connection {
         }
     }
 
-    /// How long the oldest unanswered request has been waiting.
-    pub fn oldest(&self) -> Option<Duration> {
-        lock(&self.pending).waiting.values().map(|waiting| waiting.since.elapsed()).max()
+    /// By how much the enclave is late with the request whose deadline passed first.
+    pub fn overdue(&self) -> Option<Duration> {
+        let now = Instant::now();
+        lock(&self.pending).waiting.values().filter_map(|waiting| now.checked_duration_since(waiting.until)).max()
     }
 
-    /// Request ids that the enclave had when it ended. Callers learn that they are lost once this is dropped.
-    pub fn take_lost(&self) -> Vec<String> {
+    /// Request ids that the enclave may have been working on when it ended: the oldest `most`. All callers learn that
+    /// theirs are lost.
+    pub fn take_lost(&self, most: usize) -> Vec<String> {
         let mut pending = lock(&self.pending);
         pending.ended = true;
-        pending.waiting.drain().filter_map(|(_, waiting)| waiting.request_id).collect()
+        let mut lost: Vec<_> = pending.waiting.drain().collect();
+        lost.sort_unstable_by_key(|(id, _)| *id);
+        lost.into_iter().take(most).filter_map(|(_, waiting)| waiting.request_id).collect()
     }
 }
 
@@ -204,7 +219,7 @@ async fn write_requests(mut queue: mpsc::Receiver<Request>, mut socket: OwnedWri
         buffer.clear();
         for request in batch.drain(..) {
             if let Err(error) = encode(&request, &mut buffer) {
-                // Requests over the limit are refused at the API; this one's caller will time out.
+                // Its length was checked before.
                 tracing::error!(%error, "a request to the enclave was dropped");
             }
         }

@@ -136,7 +136,9 @@ impl Enclave {
         if let Err(error) = access.recheck(&grant, Some(&version.row.name)) {
             return Err(Box::new(Failed { grant, error }));
         }
-        match self.sign_unchecked(&version, &input, request_id).await {
+        // Ids are their principals' own: one must not quarantine another's.
+        let request_id = format!("{} {request_id}", grant.caller().principal().name);
+        match self.sign_unchecked(&version, &input, &request_id).await {
             Ok((signed, incarnation)) => Ok(Performed {
                 grant,
                 version,
@@ -172,7 +174,7 @@ impl Enclave {
         }
     }
 
-    /// Makes a key pair for a version whose intent is recorded.
+    /// Makes a key pair for a version that is not registered and whose intent is recorded.
     ///
     /// # Errors
     /// [`Error`]; with [`Done::Unknown`] the pair may exist, and must be reconciled.
@@ -184,13 +186,19 @@ impl Enclave {
         algorithm: Algorithm,
     ) -> Result<Generated, Error> {
         access.recheck(grant, None)?;
-        let verb =
-            Verb::GenerateKeyPair(ipc::GenerateKeyPair { version: version.into(), algorithm: offer(algorithm).into() });
-        match self.call(verb, None).await? {
+        let request = ipc::GenerateKeyPair { version: version.into(), algorithm: offer(algorithm).into() };
+        let mut answer = self.exchange(Verb::GenerateKeyPair(request.clone()), None).await?;
+        if matches!(&answer.0, Reply::Fault(said) if said.reason() == FaultReason::KeyExists) {
+            // No such version is registered: an earlier enclave made it and nobody learned of it.
+            self.discard(version).await?;
+            answer = self.exchange(Verb::GenerateKeyPair(request), None).await?;
+        }
+        match answer {
             (Reply::KeyPairGenerated(made), incarnation) if made.version == version => Ok(Generated {
                 public_key: made.public_key,
                 witness: Witness { incarnation, operation: made.operation },
             }),
+            (Reply::Fault(said), _) => Err(fault(said)),
             _ => Err(confused()),
         }
     }

@@ -25,6 +25,10 @@ use tokio::{sync::watch, task::JoinHandle};
 
 /// How long a call waits for a fresh enclave before it fails.
 const WAIT_FOR_RESTART: Duration = Duration::from_secs(3);
+/// Making a key pair may take so long at least.
+const GENERATION_DEADLINE: Duration = Duration::from_secs(60);
+/// An enclave that is so late with an answer hangs.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The first restart is immediate; one that fails soon after is tried again after so many milliseconds.
 const BACKOFF_MILLIS: [u64; 6] = [0, 20, 100, 500, 2_000, 5_000];
 /// An enclave that ran for so long ended by an accident of its own.
@@ -60,7 +64,7 @@ enum State {
         opened: Arc<OpenedToken>,
     },
     /// For good: an operator must act.
-    Stopped(String),
+    Stopped,
 }
 
 /// The token can't be opened.
@@ -134,8 +138,16 @@ impl Enclave {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    /// Sends a verb to the enclave that serves, waiting for a fresh one if need be; the incarnation comes along.
+    /// As [`Enclave::exchange`], with a fault as the error it means.
     pub(super) async fn call(&self, verb: Verb, request_id: Option<&str>) -> Result<(Reply, Vec<u8>), Error> {
+        match self.exchange(verb, request_id).await? {
+            (Reply::Fault(said), _) => Err(fault(said)),
+            answered => Ok(answered),
+        }
+    }
+
+    /// Sends a verb to the enclave that serves, waiting for a fresh one if need be; the incarnation comes along.
+    pub(super) async fn exchange(&self, verb: Verb, request_id: Option<&str>) -> Result<(Reply, Vec<u8>), Error> {
         if request_id.is_some_and(|id| self.quarantine.holds(id)) {
             return Err(Error::Precondition {
                 reason: reasons::QUARANTINED,
@@ -145,8 +157,12 @@ impl Enclave {
             });
         }
         let (connection, incarnation) = self.ready().await?;
-        match connection.call(verb, self.operation_deadline, request_id).await {
-            Ok(Reply::Fault(said)) => Err(fault(said)),
+        // A token may take its time to make a key.
+        let deadline = match &verb {
+            Verb::GenerateKeyPair(_) => self.operation_deadline.max(GENERATION_DEADLINE),
+            _ => self.operation_deadline,
+        };
+        match connection.call(verb, deadline, request_id).await {
             Ok(reply) => Ok((reply, incarnation)),
             Err(CallError::NotSent) => Err(unavailable("the token's enclave just ended; try again", Done::No)),
             Err(CallError::Lost) => Err(unavailable(
@@ -154,6 +170,9 @@ impl Enclave {
                 Done::Unknown,
             )),
             Err(CallError::TimedOut) => Err(Error::Deadline(Done::Unknown)),
+            Err(error @ CallError::TooLarge) => {
+                Err(Error::Rejected { reason: reasons::TOO_LARGE, field: "message", message: error.to_string() })
+            }
         }
     }
 
@@ -162,7 +181,9 @@ impl Enclave {
         let found = tokio::time::timeout(WAIT_FOR_RESTART, state.wait_for(|state| !matches!(state, State::Starting)));
         match found.await.map(|state| state.map(|state| state.clone())) {
             Ok(Ok(State::Ready { connection, opened })) => Ok((connection, opened.incarnation.clone())),
-            Ok(Ok(State::Stopped(why))) => Err(unavailable(&format!("the token is not open: {why}"), Done::No)),
+            Ok(Ok(State::Stopped)) => {
+                Err(unavailable("the token is closed until an operator acts; the service's log says why", Done::No))
+            }
             _ => Err(unavailable("the token's enclave is being started; try again", Done::No)),
         }
     }
@@ -188,7 +209,9 @@ impl Supervision {
             let started = Instant::now();
             let why = self.watch(&mut process).await;
             self.publish.send_replace(State::Starting);
-            let lost = process.connection().take_lost();
+            // What a session's thread may have taken from the queue at once.
+            let begun = self.options.sessions as usize * 16;
+            let lost = process.connection().take_lost(begun);
             tracing::error!(why, in_flight = lost.len(), "the enclave ended; starting a fresh one");
             self.quarantine.add(lost);
             drop(process);
@@ -202,16 +225,18 @@ impl Supervision {
 
     /// Returns when the enclave has ended, by itself or because it hung.
     async fn watch(&self, process: &mut EnclaveProcess) -> String {
-        let patience = self.options.operation_deadline + Duration::from_secs(2);
         let mut tick = tokio::time::interval(Duration::from_millis(500));
         loop {
             tokio::select! {
                 why = process.ended() => return why,
                 _ = tick.tick() => {}
             }
-            if process.connection().oldest().is_some_and(|age| age > patience) {
+            if process.connection().overdue().is_some_and(|late| late > PATIENCE) {
                 process.kill();
-                return format!("it did not answer within {patience:?} and was killed; {}", process.ended().await);
+                return format!(
+                    "it was over {PATIENCE:?} late with an answer and was killed; {}",
+                    process.ended().await
+                );
             }
         }
     }
@@ -234,7 +259,7 @@ impl Supervision {
                     ends_at_login = if failure.ended { ends_at_login + 1 } else { 0 };
                     if failure.for_good || ends_at_login > 1 {
                         tracing::error!(why = %failure.why, "the token stays closed until an operator acts");
-                        self.publish.send_replace(State::Stopped(failure.why.to_string()));
+                        self.publish.send_replace(State::Stopped);
                         return None;
                     }
                     tracing::warn!(why = %failure.why, "the token can't be opened; trying again");
@@ -257,7 +282,7 @@ async fn open(
     checkpoint_size: &AtomicU64,
 ) -> Result<(EnclaveProcess, OpenedToken), OpenFailure> {
     let failure = |why: Unavailable, ended, for_good| OpenFailure { why, ended, for_good };
-    marker.check().map_err(|refused| failure(refused.into(), false, true))?;
+    marker.begin().map_err(|refused| failure(refused.into(), false, true))?;
     let process = EnclaveProcess::spawn(&options.program, &options.environment)
         .map_err(|error| failure(error.into(), false, false))?;
     let verb = Verb::Open(ipc::Open {
@@ -269,12 +294,13 @@ async fn open(
     });
     let deadline = options.operation_deadline.max(Duration::from_secs(10));
     match process.connection().call(verb, deadline, None).await {
-        Ok(Reply::Opened(opened)) => Ok((process, opened)),
+        Ok(Reply::Opened(opened)) => {
+            marker.end(false);
+            Ok((process, opened))
+        }
         Ok(Reply::Fault(said)) => {
             let refused = said.reason() == FaultReason::LoginFailed;
-            if refused && let Err(error) = marker.set() {
-                tracing::error!(%error, "the refused login can't be remembered across restarts");
-            }
+            marker.end(refused);
             Err(failure(Unavailable::Token(said.message), false, refused))
         }
         Ok(_) => Err(failure(Unavailable::Token("the enclave gave a wrong answer".into()), true, false)),

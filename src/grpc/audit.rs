@@ -4,9 +4,9 @@ use super::{Parts, convert, peer, status::status};
 use crate::{
     access::{Peer, Target},
     admission::Admission,
-    audit::{Checkpoints, Facts, Query},
+    audit::{Checkpoints, Query},
     error::Error,
-    model::{Action, KeyOrVersionName, OrganizationName, PrincipalName},
+    model::{Action, KeyOrVersionName, OrganizationName, PrincipalName, RequestId},
     policy::Context,
 };
 use chancery_api::v1::{self, audit_service_server::AuditService};
@@ -59,11 +59,11 @@ impl Service {
     }
 
     async fn checkpoint(&self, peer: &Arc<Peer>) -> Result<v1::Checkpoint, Error> {
-        let principal = self.admission.identify(peer, Action::GetCheckpoint).await?;
-        let target = Target::Organization(principal.name.organization().clone());
-        let facts = Facts { request_id: "", request_hash: [0; 32] };
         let action = Action::GetCheckpoint;
-        let _grant = self.admission.authorize(peer, principal, action, target, Context::new(), &facts).await?;
+        let caller = self.admission.identify(peer, action).await?;
+        let target = Target::Organization(caller.principal().name.organization().clone());
+        let request = RequestId::default();
+        let _grant = self.admission.authorize(&caller, action, target, Context::new(), &request).await?;
         let (checkpoint, note) = self.checkpoints.newest();
         Ok(v1::Checkpoint { note, size: checkpoint.size, root: checkpoint.root.to_vec() })
     }

@@ -5,7 +5,7 @@ use crate::{
     certificates::{CertificateRequest, Profile},
     error::Error,
     issuing::{Issuing, NewCertificate, NewRequest},
-    keys::RequestId,
+    model::RequestId,
 };
 use chancery_api::v1::{self, CertificateProfile, certificate_service_server::CertificateService};
 use der::pem::{LineEnding, encode_string};
@@ -31,6 +31,14 @@ fn new_request(mut wire: v1::CreateCertificateSigningRequestRequest) -> Result<(
     wire.request_id.clear();
     let request = RequestId { id, hash: convert::content_hash(&wire) };
     let key = convert::key_name(&wire.name)?;
+    // What policies read is recorded, also on a denial: others' logs are not to be filled with it.
+    if wire.subject.len() > 1024 {
+        return Err(Error::invalid("subject", "at most 1024 bytes"));
+    }
+    let names = &wire.subject_alternative_names;
+    if names.len() > 64 || names.iter().any(|name| name.len() > 255) {
+        return Err(Error::invalid("subject_alternative_names", "at most 64, of at most 255 bytes each"));
+    }
     let alternative_names = wire.subject_alternative_names;
     Ok((NewRequest { key, subject: wire.subject, alternative_names }, request))
 }

@@ -3,8 +3,8 @@
 use super::{Parts, convert, peer, status::status, uncancelled};
 use crate::{
     error::Error,
-    keys::{Keys, NewKey, RequestId},
-    model::{KeyName, OrganizationName, PrincipalName},
+    keys::{Keys, NewKey},
+    model::{KeyName, OrganizationName, PrincipalName, RequestId},
 };
 use chancery_api::v1::{self, key_service_server::KeyService};
 use std::sync::Arc;

@@ -20,6 +20,9 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
+/// Handshakes at a time.
+const HANDSHAKES: usize = 512;
+
 /// A connection whose client is known. Dropping it gives its place back.
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
@@ -35,12 +38,14 @@ pub(super) fn incoming(
     floods: Arc<Floods>,
 ) -> ReceiverStream<io::Result<Connection>> {
     let places = Arc::new(Semaphore::new(limits.connections));
+    // Strangers wait for one another, not for those who are in.
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     let deadline = limits.handshake;
     let acceptor = TlsAcceptor::from(tls);
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(waiting) = Arc::clone(&handshakes).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = sender.closed() => return,
@@ -55,9 +60,16 @@ pub(super) fn incoming(
                 }
             };
             let (acceptor, sender, floods) = (acceptor.clone(), sender.clone(), Arc::clone(&floods));
+            let places = Arc::clone(&places);
             tokio::spawn(async move {
-                match tokio::time::timeout(deadline, handshake(acceptor, stream, address, place)).await {
-                    Ok(Ok(connection)) => drop(sender.send(Ok(connection)).await),
+                let result = tokio::time::timeout(deadline, handshake(acceptor, stream, address, places)).await;
+                drop(waiting);
+                match result {
+                    Ok(Ok(Some(connection))) => drop(sender.send(Ok(connection)).await),
+                    Ok(Ok(None)) => {
+                        tracing::warn!(%address, "a connection was closed: there are enough");
+                        floods.count("", "", "CONNECTIONS_EXHAUSTED");
+                    }
                     Ok(Err(error)) => {
                         tracing::info!(%address, %error, "a TLS handshake failed");
                         floods.count("", "", "HANDSHAKE_FAILED");
@@ -77,13 +89,14 @@ async fn handshake(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
-    place: OwnedSemaphorePermit,
-) -> io::Result<Connection> {
+    places: Arc<Semaphore>,
+) -> io::Result<Option<Connection>> {
     stream.set_nodelay(true)?;
     let stream = acceptor.accept(stream).await?;
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
-    Ok(Connection { stream, peer: Arc::new(Peer::new(chain, address)), _place: place })
+    let Ok(place) = places.try_acquire_owned() else { return Ok(None) };
+    Ok(Some(Connection { stream, peer: Arc::new(Peer::new(chain, address)), _place: place }))
 }
 
 impl Connected for Connection {

@@ -5,11 +5,11 @@ use super::{
     status::{rpc_status, status},
 };
 use crate::{
-    access::{Peer, Target},
+    access::{Peer, STREAMS_PER_CONNECTION, Target},
     admission::Admission,
     crypto::from_der,
     error::Error,
-    model::{Action, KeyOrVersionName, SignatureFormat},
+    model::{Action, KeyOrVersionName, RequestId, SignatureFormat},
     signing::{self, Answer, Signing},
 };
 use chancery_api::{
@@ -25,7 +25,7 @@ use std::{pin::Pin, sync::Arc};
 use tonic::{Request, Response, Status, Streaming};
 
 /// Requests of one stream worked on at a time.
-const STREAM_IN_FLIGHT: usize = 512;
+const STREAM_IN_FLIGHT: usize = 256;
 
 pub(super) struct Service {
     signing: Arc<Signing>,
@@ -70,14 +70,13 @@ fn parse(mut wire: v1::SignRequest) -> Result<Parsed, Error> {
         format: convert::format(wire.format)?,
         low_s: wire.low_s,
         padding: convert::padding(wire.padding)?,
-        request_id,
-        hash,
+        id: RequestId { id: request_id, hash },
     };
     Ok(Parsed { request, verified_crc })
 }
 
 async fn sign(
-    signing: &Signing,
+    signing: &Arc<Signing>,
     admission: &Admission,
     peer: &Arc<Peer>,
     wire: v1::SignRequest,
@@ -85,12 +84,12 @@ async fn sign(
     let parsed = match parse(wire) {
         Ok(parsed) => parsed,
         Err(error) => {
-            let principal = admission.identify(peer, Action::Sign).await?;
-            admission.rejected(&principal, &error);
+            let caller = admission.identify(peer, Action::Sign).await?;
+            admission.rejected(&caller, &error);
             return Err(error);
         }
     };
-    let request_id = parsed.request.request_id.clone();
+    let request_id = parsed.request.id.id.clone();
     let Answer { released, replayed } = signing.sign(peer, parsed.request).await?;
     Ok(v1::SignResponse {
         name: released.version.to_string(),
@@ -158,11 +157,25 @@ impl SigningService for Service {
         request: Request<Streaming<v1::SignRequest>>,
     ) -> Result<Response<Self::SignStreamStream>, Status> {
         let peer = peer(&request)?;
+        let open = peer.open_stream().ok_or_else(|| {
+            Status::resource_exhausted(format!("at most {STREAMS_PER_CONNECTION} SignStream calls per connection"))
+        })?;
         let (signing, admission) = (Arc::clone(&self.signing), Arc::clone(&self.admission));
-        let answers = request.into_inner().map(move |received| {
-            let (signing, admission, peer) = (Arc::clone(&signing), Arc::clone(&admission), Arc::clone(&peer));
+        let payer = Arc::clone(&peer);
+        // The next message is not read before this one has its share of the connection's memory.
+        let received = request.into_inner().then(move |received| {
+            let peer = Arc::clone(&payer);
             async move {
-                let wire = received?;
+                let wire: v1::SignRequest = received?;
+                let share = peer.share(prost::Message::encoded_len(&wire)).await;
+                Ok((wire, share))
+            }
+        });
+        let answers = received.map(move |received: Result<_, Status>| {
+            let (signing, admission, peer) = (Arc::clone(&signing), Arc::clone(&admission), Arc::clone(&peer));
+            let _open = &open;
+            async move {
+                let (wire, _share) = received?;
                 let request_id = wire.request_id.clone();
                 let result = match sign(&signing, &admission, &peer, wire).await {
                     Ok(response) => StreamResult::Response(response),

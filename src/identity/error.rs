@@ -148,14 +148,6 @@ pub enum IdentityError {
 }
 
 impl IdentityError {
-    /// Whose trust anchor issued the certificate, where that was found out.
-    pub fn organization(&self) -> Option<&OrganizationName> {
-        match self {
-            Self::NameNotAllowed { name, .. } | Self::NoRole(name) => Some(name.organization()),
-            _ => None,
-        }
-    }
-
     /// The reason for programs: one of [`chancery_api::reasons`].
     pub fn reason(&self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 use super::{IdentityError, Registry, anchor::display, chain::Vouched};
 use crate::{
     certificates::{PublicKey, Subject, validity},
-    model::{Principal, PrincipalName, Role},
+    model::{OrganizationName, Principal, PrincipalName, Role},
 };
 use der::Encode;
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -78,6 +78,11 @@ impl Registry {
             public_key_sha256,
             not_after: valid_until.min(*validity(certified).end()),
         })
+    }
+
+    /// Whose trust anchor issued the chain, whatever else is wrong with it.
+    pub fn vouching(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Option<OrganizationName> {
+        self.vouched(chain, now).ok().map(|vouched| vouched.organization.clone())
     }
 
     fn role_by_certificate(

@@ -6,14 +6,14 @@
 //! **Not here**: the structures themselves (`certificates`), how a signature comes to be (`signing`).
 
 use crate::{
-    access::{Grant, Peer, Target},
+    access::{Caller, Grant, Peer, Target},
     admission::Admission,
     audit::{Draft, Released, unavailable},
     certificates::{CertificateDraft, CertificateError, CertificateRequest, Issuance, Profile, RequestDraft},
     crypto::Signable,
     error::Error,
-    keys::{Begun, Changes, RequestId},
-    model::{Action, KeyOrVersionName, KeyVersion, Purpose, SignatureFormat},
+    keys::{Begun, Changes},
+    model::{Action, KeyOrVersionName, KeyVersion, Purpose, RequestId, SignatureFormat},
     policy::Context,
     signing::{Signing, form, wrong_input},
     store::Row,
@@ -103,7 +103,8 @@ impl Issuing {
     pub async fn request(&self, peer: Arc<Peer>, new: NewRequest, request: RequestId) -> Result<Issued, Error> {
         let action = Action::CreateCertificateSigningRequest;
         let context = Context::new().text("subject", new.subject.clone());
-        let (grant, begun) = self.begin(&peer, action, &new.key, context, &request).await?;
+        let caller = self.admission.identify(&peer, action).await?;
+        let (grant, begun) = self.begin(&caller, action, &new.key, context, &request).await?;
         let change = match begun {
             Begun::New(change) => change,
             Begun::Answered(answer) => return self.replayed(&grant, &request, &answer).await,
@@ -136,32 +137,39 @@ impl Issuing {
         let common_name = new.request.subject().common_name().unwrap_or_default();
         let context = Context::new().text("profile", new.profile.as_str()).text("commonName", common_name);
         let action = Action::IssueCertificate;
-        let (grant, begun) = self.begin(&peer, action, &new.issuer, context.clone(), &request).await?;
+        let caller = self.admission.identify(&peer, action).await?;
+        let (grant, begun) = self.begin(&caller, action, &new.issuer, context.clone(), &request).await?;
         let change = match begun {
             Begun::New(change) => change,
             Begun::Answered(answer) => return self.replayed(&grant, &request, &answer).await,
         };
+        let root = new.profile == Profile::RootCa;
         let result = async {
+            // The version is written back with its certificate: nobody else may change it meanwhile.
+            let busy = if root { Some(self.changes.hold(new.issuer.key())?) } else { None };
             let issuer = issuer(&grant)?;
-            let (issued, binding) = self.issue_granted(grant, &issuer, &new, &request).await?;
-            let outcome = match binding {
-                Some(row) => {
+            let issued = self.issue_granted(grant, &issuer, &new, &request).await?;
+            let binding = match busy {
+                None => None,
+                Some(busy) => {
                     // Recorded apart from the signature, under a decision of its own: that one was used up.
                     let target = Target::Key(new.issuer.clone());
-                    let principal = self.admission.identify(&peer, action).await?;
-                    let facts = request.facts();
-                    let grant = self.admission.authorize(&peer, principal, action, target, context, &facts).await?;
+                    let grant = self.admission.authorize(&caller, action, target, context, &request).await?;
+                    let row = KeyVersion { certificate: Some(issued.der.clone()), ..issuer };
                     let rows = vec![Row::KeyVersion(row)];
-                    Some((Draft::outcome(&grant, &facts).resource(&issued.version).states(&rows), rows))
+                    let draft = Draft::outcome(&grant, &request).resource(&issued.version).states(&rows);
+                    Some((draft, rows, busy))
                 }
-                None => None,
             };
-            Ok((issued, outcome))
+            Ok((issued, binding))
         };
         match result.await {
-            Ok((issued, outcome)) => {
-                let (draft, rows) = outcome.map_or((None, Vec::new()), |(draft, rows)| (Some(draft), rows));
-                self.changes.finish(change, draft, rows, encode(&issued)).await?;
+            Ok((issued, None)) => {
+                self.changes.finish(change, None, Vec::new(), encode(&issued)).await?;
+                Ok(issued)
+            }
+            Ok((issued, Some((draft, rows, _busy)))) => {
+                self.changes.finish(change, Some(draft), rows, encode(&issued)).await?;
                 Ok(issued)
             }
             Err(error) => {
@@ -177,7 +185,7 @@ impl Issuing {
         issuer: &KeyVersion,
         new: &NewCertificate,
         request: &RequestId,
-    ) -> Result<(Issued, Option<KeyVersion>), Error> {
+    ) -> Result<Issued, Error> {
         let mut serial = [0; 20];
         getrandom::fill(&mut serial).map_err(Error::internal)?;
         let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
@@ -193,25 +201,21 @@ impl Issuing {
         let released = self.sign(grant, draft.to_be_signed(), request).await?;
         let der = draft.finish(&released.signature);
         let root = new.profile == Profile::RootCa;
-        let binding = root.then(|| KeyVersion { certificate: Some(der.clone()), ..issuer.clone() });
         let issuer = if root { der.clone() } else { issuer.certificate.clone().unwrap_or_default() };
-        Ok((Issued { der, version: released.version.to_string(), index: released.index, issuer }, binding))
+        Ok(Issued { der, version: released.version.to_string(), index: released.index, issuer })
     }
 
     async fn begin(
         &self,
-        peer: &Arc<Peer>,
+        caller: &Caller,
         action: Action,
         key: &KeyOrVersionName,
         context: Context,
         request: &RequestId,
     ) -> Result<(Grant, Begun), Error> {
-        let principal = self.admission.identify(peer, action).await?;
-        let target = Target::Key(key.clone());
-        let grant =
-            self.admission.authorize(peer, principal.clone(), action, target, context, &request.facts()).await?;
+        let grant = self.admission.authorize(caller, action, Target::Key(key.clone()), context, request).await?;
         grant.version()?;
-        let begun = self.changes.begin(&principal.name, action.as_str(), &request.id, request.hash).await?;
+        let begun = self.changes.begin(&caller.principal().name, action.as_str(), request).await?;
         Ok((grant, begun))
     }
 
@@ -221,13 +225,14 @@ impl Issuing {
         let message = Signable::Message { hash: None, value: to_be_signed.to_vec() };
         let input = message.fit(algorithm, None).map_err(|error| wrong_input(&error))?;
         let form = form(algorithm, SignatureFormat::Der, Some(true));
-        self.signing.sign_granted(grant, input, form, &request.facts()).await
+        self.signing.sign_granted(grant, input, form, request).await
     }
 
     async fn replayed(&self, grant: &Grant, request: &RequestId, answer: &[u8]) -> Result<Issued, Error> {
-        let draft = Draft::replayed(grant, &request.facts());
+        let issued = decode(answer)?;
+        let draft = Draft::replayed(grant, request).resource(&issued.version);
         self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
-        decode(answer)
+        Ok(issued)
     }
 }
 

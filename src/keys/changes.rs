@@ -1,32 +1,36 @@
 //! Changes: made once per request id, recorded before they are in force, and applied in the log's order.
 //!
-//! **Invariants**: the request id of a change is reserved durably before it begins. Rows reach the store in the order of
-//! their records; what the store did not take goes with the next commit, for the log has it already.
+//! **Invariants**: the request id of a change is reserved durably before it begins, and one call at a time works on it.
+//! Rows reach the store in the order of their records; what the store did not take waits for it, for the log has it
+//! already, and its request id stays reserved until then.
 
 use crate::{
     audit::{AuditLog, Draft, unavailable},
     directory::Directory,
     error::{Error, Performed},
-    model::PrincipalName,
+    model::{KeyName, PrincipalName, RequestId},
     signing::reused,
     store::{Claim, Commit, RequestKey, Row, Store, StoreError},
 };
 use chancery_api::reasons;
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::watch;
+
+type Running = Arc<Mutex<HashMap<RequestKey, watch::Receiver<()>>>>;
 
 /// See the module.
 pub struct Changes {
     store: Arc<dyn Store>,
     audit: Arc<AuditLog>,
     directory: Arc<Directory>,
-    /// Those running in this process.
-    running: Arc<Mutex<HashMap<RequestKey, watch::Receiver<()>>>>,
-    /// Held while a change is recorded and applied: what the store could not take.
-    order: tokio::sync::Mutex<Vec<Commit>>,
+    running: Running,
+    /// Keys being changed: one change of a key at a time.
+    busy: Arc<Mutex<HashSet<KeyName>>>,
+    /// Held while a change is recorded and applied: what the store has not taken yet.
+    order: tokio::sync::Mutex<Vec<(Commit, Change)>>,
 }
 
 /// What came of beginning a change.
@@ -41,25 +45,46 @@ pub enum Begun {
 #[must_use]
 pub struct Change {
     request: RequestKey,
-    running: Arc<Mutex<HashMap<RequestKey, watch::Receiver<()>>>>,
+    running: Running,
     /// Dropping it wakes those who wait.
     _done: watch::Sender<()>,
 }
 
+/// Holds a key while it is changed.
+#[must_use]
+pub struct Busy(Arc<Mutex<HashSet<KeyName>>>, KeyName);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Drop for Change {
     fn drop(&mut self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.request);
+        lock(&self.running).remove(&self.request);
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        lock(&self.0).remove(&self.1);
     }
 }
 
 fn store_unavailable(error: &StoreError) -> Error {
-    Error::Unavailable { reason: reasons::STORE_UNAVAILABLE, message: error.to_string(), performed: Performed::No }
+    // What the disk says is for the operator.
+    tracing::error!(%error, "the store can't be used");
+    Error::Unavailable {
+        reason: reasons::STORE_UNAVAILABLE,
+        message: "the store can't be written right now; try again".into(),
+        performed: Performed::No,
+    }
 }
 
 impl Changes {
     /// Over this store, log and directory.
     pub fn new(store: Arc<dyn Store>, audit: Arc<AuditLog>, directory: Arc<Directory>) -> Self {
-        Self { store, audit, directory, running: Arc::default(), order: tokio::sync::Mutex::default() }
+        let (running, busy, order) = Default::default();
+        Self { store, audit, directory, running, busy, order }
     }
 
     /// Reserves the request id, or finds the first answer, waiting for it if it is under way.
@@ -70,46 +95,67 @@ impl Changes {
         &self,
         principal: &PrincipalName,
         method: &'static str,
-        id: &str,
-        hash: [u8; 32],
+        request: &RequestId,
     ) -> Result<Begun, Error> {
-        let request = RequestKey { principal: principal.clone(), method, id: id.to_owned() };
-        loop {
-            let claim = self.store.claim(request.clone(), hash).await.map_err(|error| store_unavailable(&error))?;
-            match claim {
-                Claim::New => {
-                    let (done, waiting) = watch::channel(());
-                    let running = Arc::clone(&self.running);
-                    running.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone(), waiting);
-                    return Ok(Begun::New(Change { request, running, _done: done }));
-                }
-                Claim::Answered(answer) => return Ok(Begun::Answered(answer)),
-                Claim::Reused => return Err(reused()),
-                Claim::InFlight => {
-                    let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&request).cloned();
-                    match running {
-                        Some(mut done) => drop(done.changed().await),
-                        // Reserved by nobody who still runs.
-                        None => {
-                            self.store.release(request.clone()).await.map_err(|error| store_unavailable(&error))?;
-                        }
-                    }
-                }
+        let key = RequestKey { principal: principal.clone(), method, id: request.id.clone() };
+        let change = loop {
+            match self.enter(&key) {
+                Ok(change) => break change,
+                // Ends when that change is dropped; then look again.
+                Err(mut done) => drop(done.changed().await),
             }
+        };
+        let unavailable = |error| store_unavailable(&error);
+        let mut claim = self.store.claim(key.clone(), request.hash).await.map_err(unavailable)?;
+        if claim == Claim::InFlight {
+            // Reserved by a call that was dropped before it began: nobody else is working on it.
+            self.store.release(key.clone()).await.map_err(unavailable)?;
+            claim = self.store.claim(key, request.hash).await.map_err(unavailable)?;
         }
+        match claim {
+            Claim::New => Ok(Begun::New(change)),
+            Claim::Answered(answer) => Ok(Begun::Answered(answer)),
+            Claim::Reused => Err(reused()),
+            Claim::InFlight => Err(Error::internal("a request id is reserved by nobody")),
+        }
+    }
+
+    /// Makes the caller the only one to work on a request id, or tells whom to wait for.
+    fn enter(&self, request: &RequestKey) -> Result<Change, watch::Receiver<()>> {
+        let mut running = lock(&self.running);
+        if let Some(done) = running.get(request) {
+            return Err(done.clone());
+        }
+        let (done, waiting) = watch::channel(());
+        running.insert(request.clone(), waiting);
+        Ok(Change { request: request.clone(), running: Arc::clone(&self.running), _done: done })
+    }
+
+    /// Holds a key for one change.
+    ///
+    /// # Errors
+    /// [`Error::Precondition`] while another request changes it.
+    pub fn hold(&self, name: &KeyName) -> Result<Busy, Error> {
+        if lock(&self.busy).insert(name.clone()) {
+            return Ok(Busy(Arc::clone(&self.busy), name.clone()));
+        }
+        Err(Error::Precondition {
+            reason: reasons::WRONG_STATE,
+            message: format!("{name} is being changed by another request; try again when that is done"),
+        })
     }
 
     /// Ends a change that was not made; its request id is free again.
     pub async fn abandon(&self, change: Change) {
         if let Err(error) = self.store.release(change.request.clone()).await {
-            tracing::warn!(%error, "a request id stays reserved until the next start");
+            tracing::warn!(%error, "a request id stays reserved until it is used again");
         }
     }
 
-    /// Records the change's outcome, if there is one, and puts its rows in force.
+    /// Records the change's outcome, if it has one, and puts its rows in force.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when it could not be recorded: the change is not in force.
+    /// [`Error::Unavailable`] when it is not recorded: the change is not in force.
     pub async fn finish(
         &self,
         change: Change,
@@ -117,37 +163,37 @@ impl Changes {
         rows: Vec<Row>,
         answer: Vec<u8>,
     ) -> Result<(), Error> {
-        let request = change.request.clone();
-        let result = self.apply(outcome, rows, Some((request, answer))).await;
-        if result.is_err() {
-            self.abandon(change).await;
-        }
-        result
-    }
-
-    /// Records and applies rows. One at a time, so that the store follows the log's order.
-    async fn apply(
-        &self,
-        outcome: Option<Draft>,
-        rows: Vec<Row>,
-        answer: Option<(RequestKey, Vec<u8>)>,
-    ) -> Result<(), Error> {
-        let mut backlog = self.order.lock().await;
+        let mut waiting = self.order.lock().await;
         let log_size = match outcome {
-            Some(draft) => self.audit.append(draft).await.map_err(|error| unavailable(&error))? + 1,
+            Some(draft) => match self.audit.append_settled(draft).await {
+                Ok(index) => index + 1,
+                Err(error) => {
+                    self.abandon(change).await;
+                    return Err(unavailable(&error));
+                }
+            },
             None => 0,
         };
         self.directory.apply(rows.clone()).map_err(Error::internal)?;
-        backlog.push(Commit { log_size, rows, answer });
-        while let Some(next) = backlog.first() {
-            let commit = Commit { log_size: next.log_size, rows: next.rows.clone(), answer: next.answer.clone() };
-            if let Err(error) = self.store.commit(commit).await {
-                // In force all the same: the record is durable, and the log is the authority.
-                tracing::error!(%error, waiting = backlog.len(), "the store does not take a change; trying again with the next");
-                break;
-            }
-            backlog.remove(0);
-        }
+        let commit = Commit { log_size, rows, answers: vec![(change.request.clone(), answer)] };
+        waiting.push((commit, change));
+        self.commit(&mut waiting).await;
         Ok(())
+    }
+
+    /// Tries again what the store has not taken.
+    pub async fn flush(&self) {
+        self.commit(&mut *self.order.lock().await).await;
+    }
+
+    /// Commits in order. What is not taken is in force all the same: its record is durable, the log is the authority.
+    async fn commit(&self, waiting: &mut Vec<(Commit, Change)>) {
+        while let Some((next, _)) = waiting.first() {
+            if let Err(error) = self.store.commit(next.clone()).await {
+                tracing::error!(%error, waiting = waiting.len(), "the store does not take a change; trying again");
+                return;
+            }
+            drop(waiting.remove(0));
+        }
     }
 }

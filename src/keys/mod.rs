@@ -7,19 +7,20 @@
 
 mod changes;
 
-pub use changes::{Begun, Change, Changes};
+pub use changes::{Begun, Busy, Change, Changes};
 
 use crate::{
     access::{Grant, Peer, Target},
     admission::Admission,
-    audit::{Draft, Facts, unavailable},
+    audit::{Draft, unavailable},
     certificates::PublicKey,
+    crypto,
     directory::KeyEntry,
     enclave::{Enclave, Generated, offer},
     error::{Error, Performed},
     model::{
         Action, Algorithm, Check, Key, KeyName, KeyOrVersionName, KeyState, KeyVersion, KeyVersionName,
-        OrganizationName, PrincipalName, Protection, Purpose,
+        OrganizationName, PrincipalName, Protection, Purpose, RequestId,
     },
     policy::Context,
     store::Row,
@@ -27,7 +28,7 @@ use crate::{
 use chancery_api::reasons;
 use chancery_audit::record::{Outcome, Record};
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -50,13 +51,19 @@ pub struct NewKey {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Of a changing request: its id, and the hash of its content.
+/// An intent without an outcome: what it names may have been made, and is to be removed.
 #[derive(Debug, Clone)]
-pub struct RequestId {
-    /// The UUID, as text.
-    pub id: String,
-    /// SHA-256 of the request's content.
-    pub hash: [u8; 32],
+pub struct OpenIntent {
+    index: u64,
+    version: String,
+    request_id: String,
+}
+
+impl OpenIntent {
+    /// Of an intent's record.
+    pub fn new(record: &Record) -> Self {
+        Self { index: record.index, version: record.resource.clone(), request_id: record.request_id.clone() }
+    }
 }
 
 /// See the module.
@@ -64,34 +71,18 @@ pub struct Keys {
     admission: Arc<Admission>,
     enclave: Arc<Enclave>,
     changes: Arc<Changes>,
-    /// Keys being made or rotated: one change of a key at a time.
-    busy: Mutex<HashSet<KeyName>>,
-}
-
-/// Holds a key's name while it is changed.
-struct Busy<'a>(&'a Keys, KeyName);
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
-    }
+    /// Settled before the next version of that name is made, or at the next start.
+    open: Mutex<Vec<OpenIntent>>,
 }
 
 fn now() -> i64 {
     jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX)
 }
 
-impl RequestId {
-    /// As a record says it.
-    pub fn facts(&self) -> Facts<'_> {
-        Facts { request_id: &self.id, request_hash: self.hash }
-    }
-}
-
 impl Keys {
     /// Over the admitted, the token and the changes.
     pub fn new(admission: Arc<Admission>, enclave: Arc<Enclave>, changes: Arc<Changes>) -> Self {
-        Self { admission, enclave, changes, busy: Mutex::default() }
+        Self { admission, enclave, changes, open: Mutex::default() }
     }
 
     /// One key.
@@ -128,9 +119,8 @@ impl Keys {
                     break;
                 }
                 let target = Target::Key(KeyOrVersionName::Key(entry.key.name.clone()));
-                let principal = grant.principal().clone();
                 // What the caller may not see is left out; nothing was denied.
-                if access.authorize(peer, principal, Action::GetKey, target, Context::new()).is_ok() {
+                if access.authorize(grant.caller(), Action::GetKey, target, Context::new()).is_ok() {
                     after = Some(entry.key.name.clone());
                     seen.push(entry);
                 }
@@ -144,9 +134,8 @@ impl Keys {
     /// # Errors
     /// [`Error`].
     pub async fn create(&self, peer: Arc<Peer>, new: NewKey, request: RequestId) -> Result<Arc<KeyEntry>, Error> {
-        let principal = self.admission.identify(&peer, Action::CreateKey).await?;
-        let facts = request.facts();
-        let owner = new.owner.clone().unwrap_or_else(|| principal.name.clone());
+        let caller = self.admission.identify(&peer, Action::CreateKey).await?;
+        let owner = new.owner.clone().unwrap_or_else(|| caller.principal().name.clone());
         let context = Context::new()
             .text("key", new.name.id())
             .text("owner", owner.to_string())
@@ -155,32 +144,19 @@ impl Keys {
             .text("protection", new.protection.as_str());
         let target = Target::Organization(new.name.organization().clone());
         let action = Action::CreateKey;
-        let grant = self.admission.authorize(&peer, principal.clone(), action, target, context, &facts).await?;
+        let grant = self.admission.authorize(&caller, action, target, context, &request).await?;
         if owner.organization() != new.name.organization() {
             return Err(Error::invalid("key.owner", "the owner must be a principal of the key's organization"));
         }
-        let change = match self.changes.begin(&principal.name, action.as_str(), &request.id, request.hash).await? {
+        let change = match self.changes.begin(&caller.principal().name, action.as_str(), &request).await? {
             Begun::New(change) => change,
             Begun::Answered(_) => {
-                self.replayed(&grant, &facts).await?;
+                self.replayed(Draft::replayed(&grant, &request).resource(&new.name.version(1))).await?;
                 return self.existing(&new.name);
             }
         };
-        let result = self.create_granted(&grant, &new, owner, &facts).await;
-        let (intent, rows, generated) = match result {
-            Ok(made) => made,
-            Err(error) => {
-                self.changes.abandon(change).await;
-                return Err(error);
-            }
-        };
-        let outcome = Draft::outcome(&grant, &facts)
-            .resource(&new.name.version(1))
-            .key(new.algorithm, new.protection)
-            .witness(&generated.witness)
-            .states(&rows)
-            .after(intent);
-        self.changes.finish(change, Some(outcome), rows, Vec::new()).await?;
+        let made = self.create_granted(&grant, &new, owner, &request).await;
+        self.finish(change, &grant, &request, made).await?;
         self.existing(&new.name)
     }
 
@@ -189,17 +165,16 @@ impl Keys {
         grant: &Grant,
         new: &NewKey,
         owner: PrincipalName,
-        facts: &Facts<'_>,
-    ) -> Result<(u64, Vec<Row>, Generated), Error> {
-        let _busy = self.busy(&new.name)?;
+        request: &RequestId,
+    ) -> Result<Made, Error> {
+        let busy = self.changes.hold(&new.name)?;
         if self.admission.access().directory().key(&new.name).is_some() {
             return Err(Error::AlreadyExists(new.name.to_string()));
         }
         self.require_offered(new.algorithm)?;
         let name = new.name.version(1);
-        let intent =
-            self.intend(Draft::intent(grant, facts).resource(&name).key(new.algorithm, new.protection)).await?;
-        let generated = self.generate(grant, &name, new.algorithm, intent, facts).await?;
+        let draft = Draft::intent(grant, request).key(new.algorithm, new.protection);
+        let (intent, generated) = self.generate(grant, &name, new.algorithm, draft, request).await?;
         let create_time = now();
         let check = match new.purpose {
             Purpose::Certify => Check::Always,
@@ -217,13 +192,43 @@ impl Keys {
             create_time,
         };
         let version = KeyVersion {
-            name,
+            name: name.clone(),
             state: KeyState::Active,
             public_key: generated.public_key.clone(),
             create_time,
             certificate: None,
         };
-        Ok((intent, vec![Row::Key(key), Row::KeyVersion(version)], generated))
+        let rows = vec![Row::Key(key), Row::KeyVersion(version)];
+        Ok(Made { intent, version: name, algorithm: new.algorithm, protection: new.protection, rows, generated, busy })
+    }
+
+    /// Records what was made and puts it in force.
+    async fn finish(
+        &self,
+        change: Change,
+        grant: &Grant,
+        request: &RequestId,
+        made: Result<Made, Error>,
+    ) -> Result<(), Error> {
+        let made = match made {
+            Ok(made) => made,
+            Err(error) => {
+                self.changes.abandon(change).await;
+                return Err(error);
+            }
+        };
+        let outcome = Draft::outcome(grant, request)
+            .resource(&made.version)
+            .key(made.algorithm, made.protection)
+            .witness(&made.generated.witness)
+            .states(&made.rows)
+            .after(made.intent.index);
+        let result = self.changes.finish(change, Some(outcome), made.rows, Vec::new()).await;
+        if result.is_err() {
+            self.leave_open(made.intent);
+        }
+        drop(made.busy);
+        result
     }
 
     /// Makes a new version of a key.
@@ -232,51 +237,36 @@ impl Keys {
     /// [`Error`].
     pub async fn rotate(&self, peer: Arc<Peer>, name: KeyName, request: RequestId) -> Result<Arc<KeyEntry>, Error> {
         let action = Action::RotateKey;
-        let principal = self.admission.identify(&peer, action).await?;
-        let facts = request.facts();
+        let caller = self.admission.identify(&peer, action).await?;
         let target = Target::Key(KeyOrVersionName::Key(name.clone()));
         // Whether the caller's role may make keys here is a fact of the organization, which the key doesn't carry.
         let organization = self.admission.access().directory().organization(name.organization());
-        let may_enrol = organization.is_some_and(|found| found.enrolling_roles.contains(&principal.role));
+        let may_enrol = organization.is_some_and(|found| found.enrolling_roles.contains(&caller.principal().role));
         let context = Context::new().flag("mayEnrol", may_enrol);
-        let grant = self.admission.authorize(&peer, principal.clone(), action, target, context, &facts).await?;
+        let grant = self.admission.authorize(&caller, action, target, context, &request).await?;
         grant.key()?;
-        let change = match self.changes.begin(&principal.name, action.as_str(), &request.id, request.hash).await? {
+        let change = match self.changes.begin(&caller.principal().name, action.as_str(), &request).await? {
             Begun::New(change) => change,
             Begun::Answered(_) => {
-                self.replayed(&grant, &facts).await?;
+                self.replayed(Draft::replayed(&grant, &request)).await?;
                 return self.existing(&name);
             }
         };
-        let result = self.rotate_granted(&grant, &name, &facts).await;
-        let (intent, version, rows, generated) = match result {
-            Ok(made) => made,
-            Err(error) => {
-                self.changes.abandon(change).await;
-                return Err(error);
-            }
-        };
-        let outcome =
-            Draft::outcome(&grant, &facts).resource(&version).witness(&generated.witness).states(&rows).after(intent);
-        self.changes.finish(change, Some(outcome), rows, Vec::new()).await?;
+        let made = self.rotate_granted(&grant, &name, &request).await;
+        self.finish(change, &grant, &request, made).await?;
         self.existing(&name)
     }
 
-    async fn rotate_granted(
-        &self,
-        grant: &Grant,
-        name: &KeyName,
-        facts: &Facts<'_>,
-    ) -> Result<(u64, KeyVersionName, Vec<Row>, Generated), Error> {
-        let _busy = self.busy(name)?;
-        // Read under the reservation: another rotation may just have ended.
+    async fn rotate_granted(&self, grant: &Grant, name: &KeyName, request: &RequestId) -> Result<Made, Error> {
+        let busy = self.changes.hold(name)?;
+        // Read while it is held: another rotation may just have ended.
         let entry = self.existing(name)?;
         let primary = entry.version(None).ok_or_else(|| Error::NotFound(name.to_string()))?;
         let algorithm = entry.key.algorithm;
         self.require_offered(algorithm)?;
         let version = name.version(entry.next_version());
-        let intent = self.intend(Draft::intent(grant, facts).resource(&version)).await?;
-        let generated = self.generate(grant, &version, algorithm, intent, facts).await?;
+        let draft = Draft::intent(grant, request);
+        let (intent, generated) = self.generate(grant, &version, algorithm, draft, request).await?;
         // A node whose certificate names the old public key must not find another under its key's name.
         let bound = primary.row.certificate.is_some();
         let row = KeyVersion {
@@ -290,30 +280,55 @@ impl Keys {
         if !bound {
             rows.insert(0, Row::Key(Key { primary_version: version.number(), ..entry.key.clone() }));
         }
-        Ok((intent, version, rows, generated))
+        let protection = entry.key.protection;
+        Ok(Made { intent, version, algorithm, protection, rows, generated, busy })
     }
 
-    /// Settles an intent that an earlier process left without an outcome.
-    ///
-    /// # Errors
-    /// [`Error`] when the token or the log can't take it; it stays open.
-    pub async fn reconcile(&self, intent: &Record) -> Result<(), Error> {
-        let removed = self.enclave.discard(&intent.resource).await?;
-        tracing::warn!(resource = intent.resource, removed, "an operation that a crash left half done was undone");
-        let draft = Draft::reconciled(intent, Outcome::NotPerformed);
+    /// Settles what earlier processes left without an outcome. What can't be settled now stays open.
+    pub async fn settle_all(&self, intents: Vec<OpenIntent>) {
+        for intent in intents {
+            if let Err(error) = self.settle(&intent).await {
+                tracing::warn!(version = intent.version, %error, "an open intent can't be settled yet");
+                self.leave_open(intent);
+            }
+        }
+    }
+
+    /// Removes what an intent may have made, unless a later one made the version.
+    async fn settle(&self, intent: &OpenIntent) -> Result<(), Error> {
+        let version: KeyVersionName = intent.version.parse().map_err(Error::internal)?;
+        let made = (self.admission.access().directory().key(version.key()))
+            .is_some_and(|entry| entry.versions.contains_key(&version.number()));
+        if !made {
+            let removed = self.enclave.discard(&intent.version).await?;
+            tracing::warn!(version = intent.version, removed, "an operation that was left half done was undone");
+        }
+        let draft = Draft::reconciled(intent.index, &intent.version, &intent.request_id, Outcome::NotPerformed);
         self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
         Ok(())
     }
 
-    fn busy(&self, name: &KeyName) -> Result<Busy<'_>, Error> {
-        if self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone()) {
-            Ok(Busy(self, name.clone()))
-        } else {
-            Err(Error::Precondition {
-                reason: reasons::WRONG_STATE,
-                message: format!("{name} is being changed by another request; try again when that is done"),
-            })
+    fn leave_open(&self, intent: OpenIntent) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).push(intent);
+    }
+
+    /// Settles open intents of a version before it is made.
+    async fn settle_before(&self, version: &str) -> Result<(), Error> {
+        let open = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let (of_it, others) = open.drain(..).partition(|intent| intent.version == version);
+            *open = others;
+            let of_it: Vec<OpenIntent> = of_it;
+            of_it
+        };
+        let mut result = Ok(());
+        for intent in open {
+            if let Err(error) = self.settle(&intent).await {
+                self.leave_open(intent);
+                result = Err(error);
+            }
         }
+        result
     }
 
     fn existing(&self, name: &KeyName) -> Result<Arc<KeyEntry>, Error> {
@@ -333,46 +348,61 @@ impl Keys {
         })
     }
 
-    async fn intend(&self, draft: Draft) -> Result<u64, Error> {
-        self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))
-    }
-
-    /// Makes the key pair, or records that it was not made.
+    /// Records the intent and makes the key pair, or records that it was not made.
     async fn generate(
         &self,
         grant: &Grant,
         version: &KeyVersionName,
         algorithm: Algorithm,
-        intent: u64,
-        facts: &Facts<'_>,
-    ) -> Result<Generated, Error> {
-        let access = self.admission.access();
-        let made = self.enclave.generate(access, grant, &version.to_string(), algorithm).await;
+        intent: Draft,
+        request: &RequestId,
+    ) -> Result<(OpenIntent, Generated), Error> {
+        let name = version.to_string();
+        let audit = self.admission.audit();
+        let recorded = audit.append(intent.resource(version)).await;
+        let index = recorded.map_err(|error| unavailable(&error))?;
+        let intent = OpenIntent { index, version: name.clone(), request_id: request.id.clone() };
+        let made = match self.settle_before(&name).await {
+            Ok(()) => self.enclave.generate(self.admission.access(), grant, &name, algorithm).await,
+            Err(error) => Err(error),
+        };
         let error = match made.and_then(|generated| canonical(generated, algorithm)) {
-            Ok(generated) => return Ok(generated),
+            Ok(generated) => return Ok((intent, generated)),
             Err(error) => error,
         };
-        // What may have been made is removed; if the token is away, the next start does it: the intent stays open.
-        let unmade =
-            error.performed() != Some(Performed::Unknown) || self.enclave.discard(&version.to_string()).await.is_ok();
-        if unmade {
-            let draft = Draft::failed(grant, facts, &error).resource(version).after(intent);
-            self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
+        // What may have been made is removed. If the token is away, it is before the next try or at the next start.
+        let unmade = error.performed() != Some(Performed::Unknown) || self.enclave.discard(&name).await.is_ok();
+        let draft = Draft::failed(grant, request, &error).resource(version).after(index);
+        if !unmade || audit.append(draft).await.is_err() {
+            self.leave_open(intent);
         }
         Err(error)
     }
 
-    async fn replayed(&self, grant: &Grant, facts: &Facts<'_>) -> Result<(), Error> {
-        let draft = Draft::replayed(grant, facts);
+    async fn replayed(&self, draft: Draft) -> Result<(), Error> {
         self.admission.audit().append(draft).await.map(|_| ()).map_err(|error| unavailable(&error))
     }
+}
+
+/// A version whose key pair is made and which is not yet in force.
+struct Made {
+    intent: OpenIntent,
+    version: KeyVersionName,
+    algorithm: Algorithm,
+    protection: Protection,
+    rows: Vec<Row>,
+    generated: Generated,
+    busy: Busy,
 }
 
 /// Keys are compared by their hashes, so what is registered must be in the one encoding that certificates are held to.
 fn canonical(generated: Generated, algorithm: Algorithm) -> Result<Generated, Error> {
     let problem = match PublicKey::parse(&generated.public_key) {
-        Ok(key) if key.algorithm() == algorithm => return Ok(generated),
-        Ok(key) => format!("it is {}", key.algorithm()),
+        Ok(key) if key.algorithm() != algorithm => format!("it is {}", key.algorithm()),
+        Ok(_) => match crypto::PublicKey::parse(algorithm, &generated.public_key) {
+            Ok(_) => return Ok(generated),
+            Err(error) => error.to_string(),
+        },
         Err(error) => error.to_string(),
     };
     Err(Error::Internal {

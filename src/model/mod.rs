@@ -8,12 +8,14 @@ mod action;
 mod algorithm;
 mod key;
 mod principal;
+mod request;
 
 pub use action::Action;
 pub use algorithm::{Algorithm, Hash, Mechanism, RsaPadding, SignatureFormat};
 pub use chancery_api::names::{KeyName, KeyOrVersionName, KeyVersionName, NameError, OrganizationName, PrincipalName};
 pub use key::{Check, Key, KeyState, KeyVersion, Protection, Purpose};
 pub use principal::{NamePattern, Organization, Principal, Registration, Role, TrustAnchor};
+pub use request::RequestId;
 
 /// Defines an enum whose values have one text form each: in records, the store, policies and on the command line.
 macro_rules! words {

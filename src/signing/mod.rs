@@ -35,13 +35,13 @@ mod replays;
 pub use replays::{Begun, Replays, Ticket};
 
 use crate::{
-    access::{Grant, Peer, Target},
+    access::{Grant, Peer, Target, require_active},
     admission::Admission,
-    audit::{Draft, Facts, Form, Released, unavailable},
+    audit::{Draft, Form, Released, unavailable},
     crypto::{Input, InputError, Signable},
     enclave::{Enclave, Failed},
     error::Error,
-    model::{Action, Algorithm, Hash, KeyOrVersionName, Principal, Purpose, RsaPadding, SignatureFormat},
+    model::{Action, Algorithm, Hash, KeyOrVersionName, Purpose, RequestId, RsaPadding, SignatureFormat},
     policy::Context,
 };
 use chancery_api::reasons;
@@ -60,10 +60,8 @@ pub struct Request {
     pub low_s: Option<bool>,
     /// For RSA.
     pub padding: Option<RsaPadding>,
-    /// The caller's UUID.
-    pub request_id: String,
-    /// SHA-256 of the request's content.
-    pub hash: [u8; 32],
+    /// Its id and content.
+    pub id: RequestId,
 }
 
 /// What the caller gets.
@@ -92,33 +90,34 @@ impl Signing {
     ///
     /// # Errors
     /// [`Error`]. Denials and failures are recorded.
-    pub async fn sign(&self, peer: &Arc<Peer>, request: Request) -> Result<Answer, Error> {
+    pub async fn sign(self: &Arc<Self>, peer: &Arc<Peer>, request: Request) -> Result<Answer, Error> {
         // 1 Identify, 2 charge. (3, parsing, made the request.)
-        let principal = self.admission.identify(peer, Action::Sign).await?;
-        let facts = Facts { request_id: &request.request_id, request_hash: request.hash };
+        let caller = self.admission.identify(peer, Action::Sign).await?;
         // 4 Authorize.
         let (target, context) = (Target::Key(request.key.clone()), context(&request.input));
-        let grant = self.admission.authorize(peer, principal.clone(), Action::Sign, target, context, &facts).await?;
-        let (input, form) = match prepare(&grant, &request) {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                self.admission.rejected(&principal, &error);
+        let grant = self.admission.authorize(&caller, Action::Sign, target, context, &request.id).await?;
+        let (input, form) = prepare(&grant, &request).inspect_err(|error| self.admission.rejected(&caller, error))?;
+        // 5 Guard.
+        let ticket = match self.replays.begin(&caller.principal().name, &request.id).await {
+            Begun::New(ticket) => ticket,
+            Begun::Answered(released) => return self.replay(grant, &request.id, released).await,
+            Begun::Reused => {
+                let error = reused();
+                self.admission.rejected(&caller, &error);
                 return Err(error);
             }
         };
-        // 5 Guard.
-        let ticket = match self.replays.begin(&principal.name, &request.request_id, request.hash).await {
-            Begun::New(ticket) => ticket,
-            Begun::Answered(released) => return self.replay(grant, &facts, released).await,
-            Begun::Reused => return Err(self.reused(&principal)),
+        // 6 to 9, to their end even if the caller hangs up: what the key did is recorded.
+        let (signing, id) = (Arc::clone(self), request.id);
+        let work = async move {
+            let released = signing.sign_granted(grant, input, form, &id).await?;
+            ticket.answered(&released);
+            Ok(Answer { released, replayed: false })
         };
-        // 6 Perform, 7 check, 8 record.
-        let released = self.sign_granted(grant, input, form, &facts).await?;
-        ticket.answered(&released);
-        Ok(Answer { released, replayed: false })
+        tokio::spawn(work).await.map_err(Error::internal)?
     }
 
-    /// Steps 6 to 9, for whatever signs with an organization's key.
+    /// Steps 6 to 9, for whatever signs with an organization's key. Must not be dropped before its end.
     ///
     /// # Errors
     /// [`Error`], recorded as the operation's outcome.
@@ -127,38 +126,46 @@ impl Signing {
         grant: Grant,
         input: Input,
         form: Form,
-        facts: &Facts<'_>,
+        request: &RequestId,
     ) -> Result<Released, Error> {
         let access = self.admission.access();
-        let performed = self.enclave.sign(access, grant, input, facts.request_id).await;
+        // 6 Perform, 7 check.
+        let performed = self.enclave.sign(access, grant, input, &request.id).await;
         let checked = match performed.and_then(|performed| performed.check()) {
             Ok(checked) => checked,
-            Err(failed) => return Err(self.failed(*failed, facts).await),
+            Err(failed) => return Err(self.failed(*failed, request).await),
         };
-        let recorded = self.admission.audit().append_signature(checked, form, facts).await?;
+        // 8 Record.
+        let recorded = self.admission.audit().append_signature(checked, form, request).await?;
         // 9 Release.
-        recorded.release(access)
+        match recorded.release(access) {
+            Ok(released) => Ok(released),
+            Err(failed) => Err(self.failed(*failed, request).await),
+        }
     }
 
-    async fn failed(&self, failed: Failed, facts: &Facts<'_>) -> Error {
+    async fn failed(&self, failed: Failed, request: &RequestId) -> Error {
         let Failed { grant, error } = failed;
-        match self.admission.audit().append(Draft::failed(&grant, facts, &error)).await {
+        match self.admission.audit().append(Draft::failed(&grant, request, &error)).await {
             Ok(_) => error,
             Err(problem) => unavailable(&problem),
         }
     }
 
-    async fn replay(&self, grant: Grant, facts: &Facts<'_>, released: Released) -> Result<Answer, Error> {
-        let draft = Draft::replayed(&grant, facts).resource(&released.version);
+    /// Gives the first answer again, if its version may still sign.
+    async fn replay(&self, grant: Grant, request: &RequestId, released: Released) -> Result<Answer, Error> {
+        let access = self.admission.access();
+        let usable = || {
+            let version = grant.key()?.version(Some(released.version.number()));
+            require_active(version.ok_or_else(|| Error::NotFound(released.version.to_string()))?)?;
+            access.recheck(&grant, Some(&released.version))
+        };
+        if let Err(error) = usable() {
+            return Err(self.failed(Failed { grant, error }, request).await);
+        }
+        let draft = Draft::replayed(&grant, request).resource(&released.version);
         self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
-        self.admission.access().recheck(&grant, None)?;
         Ok(Answer { released, replayed: true })
-    }
-
-    fn reused(&self, principal: &Principal) -> Error {
-        let error = reused();
-        self.admission.rejected(principal, &error);
-        error
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     audit::Released,
-    model::{KeyVersionName, OrganizationName, PrincipalName},
+    model::{KeyVersionName, OrganizationName, PrincipalName, RequestId},
 };
 use chancery_audit::record::{Outcome, Record};
 use std::{
@@ -29,7 +29,9 @@ pub struct Replays(Arc<Mutex<Table>>);
 #[derive(Default)]
 struct Table {
     entries: HashMap<Id, Entry>,
-    order: VecDeque<(Instant, Id)>,
+    /// Answers by age, each with its number: an id may come again after it was forgotten.
+    order: VecDeque<(Instant, u64, Id)>,
+    answers: u64,
 }
 
 struct Entry {
@@ -39,7 +41,7 @@ struct Entry {
 
 enum State {
     InFlight(watch::Receiver<()>),
-    Answered(Released),
+    Answered(u64, Released),
 }
 
 /// What came of beginning a request.
@@ -86,15 +88,17 @@ impl Replays {
     }
 
     /// Begins a request, or finds its first answer, waiting for it if it is in flight.
-    pub async fn begin(&self, principal: &PrincipalName, request_id: &str, hash: [u8; 32]) -> Begun {
-        let id = (principal.clone(), request_id.to_owned());
+    pub async fn begin(&self, principal: &PrincipalName, request: &RequestId) -> Begun {
+        let (id, hash) = ((principal.clone(), request.id.clone()), request.hash);
         loop {
             let mut in_flight = {
                 let mut table = lock(&self.0);
                 table.forget_old();
                 match table.entries.get(&id) {
                     Some(entry) if entry.hash != hash => return Begun::Reused,
-                    Some(Entry { state: State::Answered(released), .. }) => return Begun::Answered(released.clone()),
+                    Some(Entry { state: State::Answered(_, released), .. }) => {
+                        return Begun::Answered(released.clone());
+                    }
                     Some(Entry { state: State::InFlight(done), .. }) => done.clone(),
                     None => {
                         let (done, waiting) = watch::channel(());
@@ -111,16 +115,19 @@ impl Replays {
 
 impl Table {
     fn answer(&mut self, id: Id, hash: [u8; 32], released: Released, at: Instant) {
-        self.entries.insert(id.clone(), Entry { hash, state: State::Answered(released) });
-        self.order.push_back((at, id));
+        self.answers += 1;
+        self.entries.insert(id.clone(), Entry { hash, state: State::Answered(self.answers, released) });
+        self.order.push_back((at, self.answers, id));
     }
 
     fn forget_old(&mut self) {
-        while let Some((at, _)) = self.order.front() {
+        while let Some((at, ..)) = self.order.front() {
             if self.order.len() <= CAPACITY && at.elapsed() < KEPT {
                 return;
             }
-            if let Some((_, id)) = self.order.pop_front() {
+            let Some((_, number, id)) = self.order.pop_front() else { return };
+            let same = |entry: &Entry| matches!(entry.state, State::Answered(found, _) if found == number);
+            if self.entries.get(&id).is_some_and(same) {
                 self.entries.remove(&id);
             }
         }
@@ -159,18 +166,21 @@ mod tests {
         Released { signature: vec![1], version: key.version(1), index: 7 }
     }
 
+    fn request(content: u8) -> RequestId {
+        RequestId { id: "a".into(), hash: [content; 32] }
+    }
+
     #[tokio::test]
     async fn the_first_answer_is_given_again_and_other_content_is_refused() {
         let replays = Replays::default();
-        let Begun::New(ticket) = replays.begin(&principal(), "a", [1; 32]).await else { panic!("not new") };
+        let Begun::New(ticket) = replays.begin(&principal(), &request(1)).await else { panic!("not new") };
         ticket.answered(&released());
-        assert!(
-            matches!(replays.begin(&principal(), "a", [1; 32]).await, Begun::Answered(again) if again == released())
-        );
-        assert!(matches!(replays.begin(&principal(), "a", [2; 32]).await, Begun::Reused));
+        let again = replays.begin(&principal(), &request(1)).await;
+        assert!(matches!(again, Begun::Answered(again) if again == released()));
+        assert!(matches!(replays.begin(&principal(), &request(2)).await, Begun::Reused));
         let other = OrganizationName::from_id("org2").unwrap().principal("peer0").unwrap();
         assert!(
-            matches!(replays.begin(&other, "a", [1; 32]).await, Begun::New(_)),
+            matches!(replays.begin(&other, &request(1)).await, Begun::New(_)),
             "another principal's id is another id"
         );
     }
@@ -178,13 +188,23 @@ mod tests {
     #[tokio::test]
     async fn a_failed_request_frees_its_id_for_those_who_wait() {
         let replays = Arc::new(Replays::default());
-        let Begun::New(ticket) = replays.begin(&principal(), "a", [1; 32]).await else { panic!("not new") };
+        let Begun::New(ticket) = replays.begin(&principal(), &request(1)).await else { panic!("not new") };
         let waiting = tokio::spawn({
             let replays = Arc::clone(&replays);
-            async move { matches!(replays.begin(&principal(), "a", [1; 32]).await, Begun::New(_)) }
+            async move { matches!(replays.begin(&principal(), &request(1)).await, Begun::New(_)) }
         });
         tokio::task::yield_now().await;
         drop(ticket);
         assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn forgetting_an_old_answer_leaves_a_younger_one_of_the_same_id() {
+        let replays = Replays::default();
+        let old = Instant::now().checked_sub(KEPT).unwrap();
+        let id = (principal(), "a".to_owned());
+        lock(&replays.0).answer(id.clone(), [1; 32], released(), old);
+        lock(&replays.0).answer(id, [1; 32], released(), Instant::now());
+        assert!(matches!(replays.begin(&principal(), &request(1)).await, Begun::Answered(_)));
     }
 }

@@ -22,7 +22,7 @@ pub trait Store: Send + Sync {
     /// Everything, as it stands.
     fn load(&self) -> Answer<'_, Contents>;
 
-    /// Writes rows, the log size they follow from, and the answer to the request that made them, or nothing.
+    /// Writes rows, the log size they follow from, and the answers to the requests that made them, or nothing.
     fn commit(&self, commit: Commit) -> Answer<'_, ()>;
 
     /// Reserves a request id before its change begins.
@@ -47,14 +47,14 @@ pub struct Contents {
 }
 
 /// What one change leaves in the store.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Commit {
     /// Records of the log up to and including the change's outcome.
     pub log_size: u64,
     /// Rows to insert or replace.
     pub rows: Vec<Row>,
-    /// The request that made the change, and its encoded answer.
-    pub answer: Option<(RequestKey, Vec<u8>)>,
+    /// Requests that are answered with it, and their encoded answers.
+    pub answers: Vec<(RequestKey, Vec<u8>)>,
 }
 
 /// A request id, unique per principal and method.

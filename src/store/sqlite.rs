@@ -110,7 +110,7 @@ impl Store for SqliteStore {
                 write(&transaction, row)?;
             }
             transaction.execute("UPDATE deployment SET log_size = max(log_size, ?1)", [commit.log_size])?;
-            if let Some((request, answer)) = commit.answer {
+            for (request, answer) in commit.answers {
                 transaction.execute(
                     "UPDATE requests SET answer = ?4 WHERE principal = ?1 AND method = ?2 AND id = ?3",
                     params![request.principal.to_string(), request.method, request.id, answer],

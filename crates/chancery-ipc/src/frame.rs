@@ -5,8 +5,9 @@
 
 use prost::Message;
 
-/// The longest message either side accepts, in bytes.
-pub const MAX_FRAME: usize = 1 << 20;
+/// The longest message either side accepts, in bytes: the largest request that chanceryd can be configured to take
+/// (4 MiB), and room for what goes with it.
+pub const MAX_FRAME: usize = (4 << 20) + (64 << 10);
 
 /// The bytes are no conversation between chanceryd and its enclave.
 #[derive(Debug, thiserror::Error)]
