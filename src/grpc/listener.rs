@@ -1,9 +1,11 @@
 //! Accepts connections and gives those whose handshake ended well to tonic, with who is at the other end.
 //!
-//! **Invariants**: a slow or silent client holds a place only until the handshake's deadline; one that fails is counted.
+//! **Invariants**: a slow or silent client holds a place only until the handshake's deadline, and after it as long again
+//! until it has begun to speak HTTP/2; one that fails is counted.
 
 use crate::{access::Peer, admission::Floods, config::Limits};
 use std::{
+    future::Future,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -15,11 +17,14 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Sleep,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
+/// Bytes of HTTP/2's client preface (RFC 9113 §3.4).
+const PREFACE: usize = 24;
 /// Handshakes at a time.
 const HANDSHAKES: usize = 512;
 
@@ -27,6 +32,8 @@ const HANDSHAKES: usize = 512;
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
     peer: Arc<Peer>,
+    /// Until the client's preface came: how many bytes are missing, and when it is too late.
+    preface: Option<(usize, Pin<Box<Sleep>>)>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -62,7 +69,7 @@ pub(super) fn incoming(
             let (acceptor, sender, floods) = (acceptor.clone(), sender.clone(), Arc::clone(&floods));
             let places = Arc::clone(&places);
             tokio::spawn(async move {
-                let result = tokio::time::timeout(deadline, handshake(acceptor, stream, address, places)).await;
+                let result = tokio::time::timeout(deadline, handshake(acceptor, stream, address, places, deadline)).await;
                 drop(waiting);
                 match result {
                     Ok(Ok(Some(connection))) => drop(sender.send(Ok(connection)).await),
@@ -90,13 +97,15 @@ async fn handshake(
     stream: TcpStream,
     address: SocketAddr,
     places: Arc<Semaphore>,
+    deadline: Duration,
 ) -> io::Result<Option<Connection>> {
     stream.set_nodelay(true)?;
     let stream = acceptor.accept(stream).await?;
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
     let Ok(place) = places.try_acquire_owned() else { return Ok(None) };
-    Ok(Some(Connection { stream, peer: Arc::new(Peer::new(chain, address)), _place: place }))
+    let preface = Some((PREFACE, Box::pin(tokio::time::sleep(deadline))));
+    Ok(Some(Connection { stream, peer: Arc::new(Peer::new(chain, address)), preface, _place: place }))
 }
 
 impl Connected for Connection {
@@ -109,7 +118,17 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if let Some((missing, late)) = &mut self.preface {
+            *missing = missing.saturating_sub(buffer.filled().len() - before);
+            if *missing == 0 {
+                self.preface = None;
+            } else if late.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        result
     }
 }
 

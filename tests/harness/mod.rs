@@ -1,7 +1,7 @@
 //! A real `chanceryd dev` on a SoftHSM of its own, in a directory that goes when the test ends.
 //!
 //! **Invariant**: nothing outlives a [`Deployment`]: dropping it kills the service, whose enclave ends with it.
-#![allow(dead_code, reason = "each suite uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each suite uses a part")]
 
 use chancery_client::{Client, ClientConfig};
 use std::{
