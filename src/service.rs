@@ -209,7 +209,8 @@ pub fn read_vkey(configuration: &Configuration) -> Result<VerifierKey, ServiceEr
 
 /// Before anything else: logs to stderr, no core dumps, and a panic ends the process, which recovers from its log.
 pub fn prepare_process() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,refinery_core=warn".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,refinery_core=warn".into());
     // What is written here is the service's own; who else may read it, an operator says.
     umask(Mode::from_raw_mode(0o077));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();

@@ -69,7 +69,8 @@ pub(super) fn incoming(
             let (acceptor, sender, floods) = (acceptor.clone(), sender.clone(), Arc::clone(&floods));
             let places = Arc::clone(&places);
             tokio::spawn(async move {
-                let result = tokio::time::timeout(deadline, handshake(acceptor, stream, address, places, deadline)).await;
+                let result =
+                    tokio::time::timeout(deadline, handshake(acceptor, stream, address, places, deadline)).await;
                 drop(waiting);
                 match result {
                     Ok(Ok(Some(connection))) => drop(sender.send(Ok(connection)).await),

@@ -1,12 +1,13 @@
 //! The two answers: proofs that a request was, or was not, permitted.
 
 use super::AccessRequest;
+use std::sync::Arc;
 
 /// What both answers carry. Boxed in them: they are moved through the whole path of a request.
 #[derive(Debug)]
 pub(super) struct Decided {
     pub(super) request: AccessRequest,
-    pub(super) policy_ids: Vec<String>,
+    pub(super) policy_ids: Arc<[String]>,
     pub(super) policy_set_hash: [u8; 32],
     pub(super) evaluation_errors: Vec<String>,
 }

@@ -12,6 +12,7 @@
 
 mod decision;
 mod error;
+mod memo;
 mod parse;
 mod request;
 mod set;

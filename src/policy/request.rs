@@ -6,7 +6,7 @@ use crate::model::{
 use std::{collections::BTreeMap, fmt};
 
 /// One question to the policies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AccessRequest {
     /// Who asks.
     pub principal: Principal,
@@ -19,7 +19,7 @@ pub struct AccessRequest {
 }
 
 /// What an action is done to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Resource {
     /// An organization: `CreateKey`, `ListKeys`, `GetCheckpoint`.
     Organization {
@@ -44,7 +44,7 @@ pub enum Resource {
 }
 
 /// What policies may know of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyFacts {
     /// The principal who may use it.
     pub owner: PrincipalName,
@@ -92,11 +92,11 @@ impl fmt::Display for Resource {
 /// | `CreateKey` | `key`: its id; `owner`: full principal name; `purpose`; `algorithm`; `protection` |
 /// | `RotateKey` | `mayEnrol` (optional): whether the caller's role is among its organization's enrolling roles |
 /// | others | none |
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Context(BTreeMap<&'static str, ContextValue>);
 
 /// One circumstance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ContextValue {
     /// Text, or a word of one of the schema's lists.
     Text(String),

@@ -1,12 +1,12 @@
 //! [`PolicySet`]: loading and the decision.
 
 use super::{
-    AccessRequest, Denial, Permit, PolicyError, decision::Decided, parse, source, translate::translate,
+    AccessRequest, Denial, Permit, PolicyError, decision::Decided, memo::Permits, parse, source, translate::translate,
     vocabulary::Vocabulary,
 };
 use crate::model::Action;
 use cedar_policy::{self as cedar, ActionConstraint, AuthorizationError, Decision};
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, sync::Arc};
 
 /// Policies that were parsed and validated, and do not change.
 pub struct PolicySet {
@@ -16,6 +16,7 @@ pub struct PolicySet {
     by_action: Vec<cedar::PolicySet>,
     vocabulary: Vocabulary,
     authorizer: cedar::Authorizer,
+    permits: Permits,
 }
 
 impl PolicySet {
@@ -68,8 +69,16 @@ impl PolicySet {
     /// [`Denial`] when nothing permits the request, when anything forbids it, and when any policy could not be
     /// evaluated: Cedar skips such a policy, so that a forbid which errs would allow.
     pub fn authorize(&self, request: AccessRequest) -> Result<Permit, Denial> {
+        let policy_set_hash = self.hash;
+        if let Some(policy_ids) = self.permits.find(&request) {
+            return Ok(Permit::new(Decided { request, policy_ids, policy_set_hash, evaluation_errors: vec![] }));
+        }
         let Answer { permitted, policy_ids, evaluation_errors } = self.answer(&request);
-        let decided = Decided { request, policy_ids, policy_set_hash: self.hash, evaluation_errors };
+        let policy_ids: Arc<[String]> = policy_ids.into();
+        if permitted {
+            self.permits.remember(request.clone(), Arc::clone(&policy_ids));
+        }
+        let decided = Decided { request, policy_ids, policy_set_hash, evaluation_errors };
         if permitted { Ok(Permit::new(decided)) } else { Err(Denial::new(decided)) }
     }
 
@@ -110,7 +119,13 @@ impl PolicySet {
             cedar::PolicySet::from_policies(covering).expect("parsed policies have unique ids")
         };
         let by_action = Action::ALL.iter().map(covering).collect();
-        Self { hash: source::hash(&files), files, by_action, vocabulary, authorizer: cedar::Authorizer::new() }
+        let (hash, authorizer, permits) = (source::hash(&files), cedar::Authorizer::new(), Permits::default());
+        Self { hash, files, by_action, vocabulary, authorizer, permits }
+    }
+
+    #[cfg(test)]
+    pub(super) fn permits(&self) -> &Permits {
+        &self.permits
     }
 
     #[cfg(test)]

@@ -18,6 +18,7 @@ pub struct Deployment {
     directory: TempDir,
     process: Option<Child>,
     address: SocketAddr,
+    wrapper: Vec<String>,
 }
 
 /// `target/…/chanceryd`; its siblings lie beside it.
@@ -35,9 +36,17 @@ pub fn program(name: &str) -> PathBuf {
 impl Deployment {
     /// A fresh deployment, serving.
     pub fn start() -> Self {
+        Self::start_under(&[])
+    }
+
+    /// The same, started by another program, e.g. a shell that sets limits: it gets the command line as its last
+    /// arguments and must exec it.
+    pub fn start_under(wrapper: &[&str]) -> Self {
         program("chancery-enclave");
         let directory = TempDir::new().unwrap();
-        let mut deployment = Self { directory, process: None, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let wrapper = wrapper.iter().map(ToString::to_string).collect();
+        let mut deployment = Self { directory, process: None, address, wrapper };
         deployment.serve();
         deployment
     }
@@ -46,7 +55,9 @@ impl Deployment {
     pub fn serve(&mut self) {
         let address = self.address.to_string();
         let dir = self.dir();
-        let mut process = Command::new(chanceryd())
+        let mut command = self.wrapper.iter().map(Into::into).chain([chanceryd().into_os_string()]);
+        let mut process = Command::new(command.next().unwrap())
+            .args(command)
             .args(["dev", "--listen", &address, "--dir"])
             .arg(&dir)
             .stdout(Stdio::piped())
@@ -142,7 +153,13 @@ impl Deployment {
 
 /// Runs `chancery audit verify`.
 pub fn verify_log(log: &Path, key: &Path) -> Output {
-    Command::new(program("chancery")).args(["audit", "verify", "--log"]).arg(log).arg("--key").arg(key).output().unwrap()
+    Command::new(program("chancery"))
+        .args(["audit", "verify", "--log"])
+        .arg(log)
+        .arg("--key")
+        .arg(key)
+        .output()
+        .unwrap()
 }
 
 /// Sends a signal.

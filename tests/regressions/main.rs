@@ -132,7 +132,8 @@ async fn records_of_denials_tell_nothing_of_foreign_keys() {
         principal: "org2/peer0".into(),
         ..ListRecordsRequest::default()
     };
-    let records = deployment.client("org2-auditor").await.audit().list_records(list).await.unwrap().into_inner().records;
+    let records =
+        deployment.client("org2-auditor").await.audit().list_records(list).await.unwrap().into_inner().records;
     let [there, nowhere] = records.as_slice() else { panic!("{records:?}") };
     let mut same = nowhere.clone();
     (same.index, same.time_unix_nanos, same.salt) = (there.index, there.time_unix_nanos, there.salt.clone());

@@ -19,7 +19,7 @@ use crate::{
     ceremony,
     checkpoint::{self, CheckpointSigner},
     fault::{Failure, while_doing},
-    generate::Maker,
+    generate::{self, Maker},
     library::{self, Library},
     log,
     login::Login,
@@ -182,6 +182,11 @@ impl Control {
             return Err(Failure::new(FaultReason::KeyExists, message));
         }
         match self.maker.generate(&logged_in.session, &id, &request.version, algorithm) {
+            // Whoever asked may be gone, and their successor may have looked for the pair before it was there.
+            Ok(pair) if self.shared.is_ending() => {
+                generate::destroy(&logged_in.session, &[pair.private, pair.public_object]);
+                Err(Failure::new(FaultReason::TokenFault, "the process ends; the new key pair was destroyed"))
+            }
             Ok(pair) => Ok(KeyPairGenerated {
                 version: request.version,
                 public_key: pair.public.der,

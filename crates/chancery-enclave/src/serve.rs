@@ -84,6 +84,11 @@ impl Shared {
         self.running.get().is_some()
     }
 
+    /// Whether the process is on its way out.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
+    }
+
     /// Writes whole frames. A peer that is gone has nothing to be told.
     pub(crate) fn reply(&self, frames: &[u8]) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
