@@ -15,7 +15,7 @@ use crate::{
     grpc::{self, Parts, ServeError, TlsError, server_config},
     issuing::Issuing,
     keys::{Changes, Keys, OpenIntent},
-    model::{Action, OrganizationName},
+    model::{Action, KeyName, KeyVersionName, OrganizationName},
     policy::{PolicyError, PolicySet},
     signing::{Replays, Signing},
     store::{Commit, RequestKey, SqliteStore, Store, StoreError},
@@ -213,7 +213,9 @@ pub fn prepare_process() {
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,refinery_core=warn".into());
     // What is written here is the service's own; who else may read it, an operator says.
     umask(Mode::from_raw_mode(0o077));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+    // It must not panic where stderr can't be written, e.g. a file on a disk that is full.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    log.with_writer(io::stderr).with_ansi(false).init();
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "the process stays dumpable");
     }
@@ -232,8 +234,8 @@ pub fn prepare_process() {
 struct History {
     states: LoggedStates,
     intents: BTreeMap<u64, OpenIntent>,
-    /// Changes made, by the index of their outcome.
-    answered: Vec<(u64, RequestKey)>,
+    /// Changes made: the index of their outcome, their request and key.
+    answered: Vec<(u64, RequestKey, KeyName)>,
     policy_sets: HashSet<Vec<u8>>,
     replays: Replays,
 }
@@ -248,7 +250,7 @@ impl History {
         match record.kind() {
             Kind::Intent => drop(self.intents.insert(record.index, OpenIntent::new(record))),
             Kind::Outcome if record.outcome() == Outcome::Succeeded => {
-                self.answered.extend(answered(record).map(|request| (record.index, request)));
+                self.answered.extend(answered(record).map(|(request, key)| (record.index, request, key)));
             }
             Kind::PolicySet => drop(self.policy_sets.insert(record.policy_set_hash.clone())),
             _ => {}
@@ -257,13 +259,14 @@ impl History {
     }
 }
 
-/// The request that a change's outcome answered; its answer is the key as it then is.
-fn answered(record: &Record) -> Option<RequestKey> {
+/// The request that a key's outcome answered, and the key.
+fn answered(record: &Record) -> Option<(RequestKey, KeyName)> {
     let actions = [Action::CreateKey, Action::RotateKey];
     let method = actions.iter().find(|action| action.as_str() == record.action)?.as_str();
     let by = record.principal.as_ref()?;
     let principal = OrganizationName::from_id(&by.organization).ok()?.principal(&by.name).ok()?;
-    Some(RequestKey { principal, method, id: record.request_id.clone() })
+    let key = record.resource.parse::<KeyVersionName>().ok()?.key().clone();
+    Some((RequestKey { principal, method, id: record.request_id.clone() }, key))
 }
 
 /// A service that is open and not yet serving.
@@ -295,8 +298,10 @@ impl Service {
         let contents = store.load().await?;
         let behind = contents.log_size;
         let (directory, rows) = history.states.reconcile(contents)?;
-        let unknown = history.answered.into_iter().filter(|(index, _)| *index >= behind);
-        let answers = unknown.map(|(_, request)| (request, Vec::new())).collect();
+        // Nothing came after these: the key as it is now is the answer that was not kept.
+        let unknown = history.answered.into_iter().filter(|(index, ..)| *index >= behind);
+        let answer = |key: KeyName| directory.key(&key).map(|entry| entry.to_answer());
+        let answers = unknown.filter_map(|(_, request, key)| Some((request, answer(key)?))).collect();
         store.commit(Commit { log_size, rows, answers }).await?;
         store.release_all().await?;
         let directory = Arc::new(directory);
@@ -358,6 +363,8 @@ impl Service {
         ticking.abort();
         mending.abort();
         floods.flush(admission.audit()).await;
+        // Connections that outlived the drain must not get signatures past the last checkpoint.
+        admission.audit().close().await;
         if let Err(error) = checkpoints.make().await {
             tracing::warn!(%error, "no last checkpoint; the next start makes one");
         }

@@ -14,7 +14,7 @@ use crate::{
     directory::{Directory, KeyEntry, Version},
     error::Error,
     identity::IdentityError,
-    model::{Action, KeyOrVersionName, KeyState, KeyVersionName, OrganizationName, Principal},
+    model::{Action, KeyOrVersionName, KeyState, KeyVersionName, OrganizationName, Principal, Purpose},
     policy::{AccessRequest, Context, Denial, KeyFacts, Permit, PolicySet, Resource},
 };
 use arc_swap::ArcSwap;
@@ -177,6 +177,30 @@ impl Access {
         let policies = self.policies.load_full();
         let permit = policies.authorize(AccessRequest { principal, action, resource, context }).map_err(Box::new)?;
         Ok(Grant { permit, caller: caller.clone(), target, entry, policies })
+    }
+
+    /// What a denied caller is told: that it was denied; only a key's owner learns that nothing but the key's purpose
+    /// stands in its way. For whoever is not the owner, the same steps are taken whether the key exists or not.
+    pub fn told(&self, denial: &Denial) -> Error {
+        let request = denial.request();
+        let Resource::Key { name, facts: Some(facts) } = &request.resource else { return Error::Denied };
+        if facts.owner != request.principal.name {
+            return Error::Denied;
+        }
+        let (wanted, what) = match request.action {
+            Action::Sign => (Purpose::Sign, "signing"),
+            Action::IssueCertificate => (Purpose::Certify, "issuing certificates"),
+            _ => return Error::Denied,
+        };
+        let fitting = KeyFacts { purpose: wanted, ..facts.clone() };
+        let resource = Resource::Key { name: name.clone(), facts: Some(fitting) };
+        match self.policies.load().authorize(AccessRequest { resource, ..request.clone() }) {
+            Ok(_) if facts.purpose != wanted => Error::Precondition {
+                reason: reasons::WRONG_PURPOSE,
+                message: format!("{name} is for {}, not for {what}", facts.purpose),
+            },
+            _ => Error::Denied,
+        }
     }
 
     /// Whether a grant still holds, and, where it is used to sign, whether `version` is still ACTIVE.

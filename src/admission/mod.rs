@@ -52,7 +52,8 @@ impl Admission {
     /// Asks the policies.
     ///
     /// # Errors
-    /// [`Error::Denied`], recorded or counted; [`Error::Unavailable`] when it could not be recorded.
+    /// [`Error::Denied`], or [`Error::Precondition`] where the caller may know more, recorded or counted;
+    /// [`Error::Unavailable`] when it could not be recorded.
     pub async fn authorize(
         &self,
         caller: &Caller,
@@ -69,7 +70,7 @@ impl Admission {
         if self.floods.may_record(name.organization().id(), name.id(), reasons::DENIED) {
             self.audit.append(Draft::denial(&denial, &target, request)).await.map_err(|error| unavailable(&error))?;
         }
-        Err(Error::Denied)
+        Err(self.access.told(&denial))
     }
 
     /// Identifies and authorizes a caller who only reads.

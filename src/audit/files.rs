@@ -149,7 +149,7 @@ impl Tail {
         }
     }
 
-    /// After a failed append: reads back what was durable, and cuts away the rest.
+    /// After a failed append: reads back what was durable, cuts away the rest, and makes sure that there is room to go on.
     pub(super) fn repair(&mut self) -> io::Result<()> {
         let path = self.directory.join(file_name(self.segment.first_index));
         let file = File::options().read(true).write(true).open(&path)?;
@@ -169,6 +169,7 @@ impl Tail {
         }
         self.segment.file = file;
         self.segment.cut()?;
+        self.segment.reserve(1)?;
         sync_directory(&self.directory)
     }
 }

@@ -63,6 +63,8 @@ struct Shared {
     tree: Mutex<Frontier>,
     index: Mutex<query::Index>,
     writable: AtomicBool,
+    /// No record is taken any more.
+    closed: AtomicBool,
 }
 
 struct Job {
@@ -128,6 +130,7 @@ impl AuditLog {
             tree: Mutex::new(tail.tree.clone()),
             index: Mutex::new(tail.index.clone()),
             writable: AtomicBool::new(true),
+            closed: AtomicBool::new(false),
         });
         let directory = tail.directory().to_owned();
         let (jobs, queue) = mpsc::channel(8192);
@@ -161,6 +164,13 @@ impl AuditLog {
     /// Finds out whether the log can be written, mending it if possible. Without traffic nobody else would.
     pub async fn probe(&self) {
         let _ = tokio::time::timeout(self.deadline, self.submit(None)).await;
+    }
+
+    /// Takes no record from now on, so that nothing is released any more. Returns when the last record is durable.
+    pub async fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+        // The writer refuses this too, after it is done with everything before.
+        self.probe().await;
     }
 
     async fn submit(&self, record: Option<Box<Record>>) -> Result<u64, AuditError> {

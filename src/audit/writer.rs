@@ -67,7 +67,8 @@ struct Writer {
 
 impl Writer {
     fn write(&mut self, jobs: Vec<Job>) {
-        if let Some(error) = self.still_broken() {
+        let closed = self.shared.closed.load(Ordering::Acquire).then_some(AuditError::Stopped);
+        if let Some(error) = closed.or_else(|| self.still_broken()) {
             jobs.into_iter().for_each(|job| drop(job.reply.send(Err(error.clone()))));
             return;
         }

@@ -42,12 +42,15 @@ impl Subject {
         })
     }
 
-    /// The common name, of which there must be one.
+    /// The common name, of which there must be one, of at most 64 characters (RFC 5280 appendix A.1).
     ///
     /// # Errors
-    /// [`CertificateError::Subject`] when there is none, or there are several.
+    /// [`CertificateError::Subject`] when there is none, or there are several, or it is longer.
     pub fn common_name(&self) -> Result<&str, CertificateError> {
         match self.common_names.as_slice() {
+            [one] if one.chars().nth(64).is_some() => {
+                Err(CertificateError::Subject("the common name is longer than 64 characters".into()))
+            }
             [one] => Ok(one),
             [] => Err(CertificateError::Subject("no common name; name the holder, e.g. CN=peer0".into())),
             many => Err(CertificateError::Subject(format!("{} common names; give exactly one", many.len()))),

@@ -4,7 +4,10 @@ use super::DirectoryError;
 use crate::{
     crypto::PublicKey,
     model::{Algorithm, Key, KeyVersion},
+    store::{Row, RowError},
 };
+use chancery_api::state::KeyAnswer;
+use prost::Message;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A key and its versions.
@@ -38,6 +41,45 @@ impl Version {
 }
 
 impl KeyEntry {
+    /// What one becomes by rows of its own; a new one begins with its key's.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when the rows do not fit together.
+    pub fn changed(before: Option<&Self>, rows: &[Row]) -> Result<Self, DirectoryError> {
+        let mut after = before.cloned();
+        for row in rows {
+            match (row, &mut after) {
+                (Row::Key(key), Some(entry)) => entry.key = key.clone(),
+                (Row::Key(key), None) => {
+                    after = Some(Self { key: key.clone(), versions: BTreeMap::new(), mismatch: None });
+                }
+                (Row::KeyVersion(row), Some(entry)) => {
+                    let version = Version::new(row.clone(), entry.key.algorithm, None)?;
+                    entry.versions.insert(row.name.number(), Arc::new(version));
+                }
+                (other, _) => return Err(DirectoryError::Orphan(other.name())),
+            }
+        }
+        after.ok_or_else(|| DirectoryError::Orphan("an answer".into()))
+    }
+
+    /// As the answer to a request, kept for its retries.
+    pub fn to_answer(&self) -> Vec<u8> {
+        let versions = self.versions.values().map(|version| Row::KeyVersion(version.row.clone()).state());
+        KeyAnswer { states: [Row::Key(self.key.clone()).state()].into_iter().chain(versions).collect() }.encode_to_vec()
+    }
+
+    /// From [`KeyEntry::to_answer`].
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it is none.
+    pub fn from_answer(answer: &[u8]) -> Result<Self, DirectoryError> {
+        let malformed = |problem: String| DirectoryError::Malformed { name: "an answer".into(), problem };
+        let answer = KeyAnswer::decode(answer).map_err(|error| malformed(error.to_string()))?;
+        let rows: Result<Vec<_>, RowError> = answer.states.iter().map(Row::parse).collect();
+        Self::changed(None, &rows.map_err(|error| malformed(error.to_string()))?)
+    }
+
     /// The version of that number, or the primary one.
     pub fn version(&self, number: Option<u64>) -> Option<&Arc<Version>> {
         self.versions.get(&number.unwrap_or(self.key.primary_version))

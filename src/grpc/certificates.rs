@@ -4,7 +4,7 @@ use super::{Parts, convert, peer, status::status, uncancelled};
 use crate::{
     certificates::{CertificateRequest, Profile},
     error::Error,
-    issuing::{Issuing, NewCertificate, NewRequest},
+    issuing::{Issuing, NewCertificate, NewRequest, rejected},
     model::RequestId,
 };
 use chancery_api::v1::{self, CertificateProfile, certificate_service_server::CertificateService};
@@ -57,7 +57,7 @@ fn new_certificate(mut wire: v1::IssueCertificateRequest) -> Result<(NewCertific
         Err(_) => return Err(Error::invalid("profile", format!("unknown value {}", wire.profile))),
     };
     let request = CertificateRequest::parse(&wire.certificate_signing_request)
-        .map_err(|error| Error::invalid("certificate_signing_request", error))?;
+        .map_err(|error| rejected(&error, "certificate_signing_request"))?;
     let new = NewCertificate { issuer: convert::name("issuer", &wire.issuer)?, request, profile };
     Ok((new, RequestId { id, hash }))
 }

@@ -41,6 +41,10 @@ pub fn server_config(
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(problem(certificate))?;
+    if chain.is_empty() {
+        let problem = "no certificate, PEM".to_owned();
+        return Err(TlsError::File { path: certificate.display().to_string(), problem });
+    }
     let private = PrivateKeyDer::from_pem_file(key).map_err(problem(key))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)

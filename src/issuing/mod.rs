@@ -79,8 +79,13 @@ fn decode(answer: &[u8]) -> Result<Issued, Error> {
     Ok(Issued { der: issued.der, version: issued.version, index: issued.record_index, issuer: issued.issuer })
 }
 
-fn rejected(error: &CertificateError, field: &'static str) -> Error {
+/// A request that can't be taken, as the caller is told it; `field` is where it stands.
+pub fn rejected(error: &CertificateError, field: &'static str) -> Error {
     match error {
+        // Of a request to be built, whose names stand in a field of their own.
+        CertificateError::SubjectAlternativeName(_) if field == "subject" => {
+            Error::invalid("subject_alternative_names", error)
+        }
         CertificateError::Issuer(_) => Error::Precondition { reason: reasons::WRONG_STATE, message: error.to_string() },
         CertificateError::Encoding(_) => Error::internal(error),
         CertificateError::TooLarge { .. } => {

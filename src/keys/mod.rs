@@ -150,14 +150,13 @@ impl Keys {
         }
         let change = match self.changes.begin(&caller.principal().name, action.as_str(), &request).await? {
             Begun::New(change) => change,
-            Begun::Answered(_) => {
+            Begun::Answered(answer) => {
                 self.replayed(Draft::replayed(&grant, &request).resource(&new.name.version(1))).await?;
-                return self.existing(&new.name);
+                return first_answer(&answer);
             }
         };
         let made = self.create_granted(&grant, &new, owner, &request).await;
-        self.finish(change, &grant, &request, made).await?;
-        self.existing(&new.name)
+        self.finish(change, &grant, &request, made).await
     }
 
     async fn create_granted(
@@ -199,7 +198,9 @@ impl Keys {
             certificate: None,
         };
         let rows = vec![Row::Key(key), Row::KeyVersion(version)];
-        Ok(Made { intent, version: name, algorithm: new.algorithm, protection: new.protection, rows, generated, busy })
+        let entry = KeyEntry::changed(None, &rows).map_err(Error::internal)?;
+        let (algorithm, protection) = (new.algorithm, new.protection);
+        Ok(Made { intent, version: name, algorithm, protection, rows, entry, generated, busy })
     }
 
     /// Records what was made and puts it in force.
@@ -209,7 +210,7 @@ impl Keys {
         grant: &Grant,
         request: &RequestId,
         made: Result<Made, Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<Arc<KeyEntry>, Error> {
         let made = match made {
             Ok(made) => made,
             Err(error) => {
@@ -223,12 +224,12 @@ impl Keys {
             .witness(&made.generated.witness)
             .states(&made.rows)
             .after(made.intent.index);
-        let result = self.changes.finish(change, Some(outcome), made.rows, Vec::new()).await;
+        let result = self.changes.finish(change, Some(outcome), made.rows, made.entry.to_answer()).await;
         if result.is_err() {
             self.leave_open(made.intent);
         }
         drop(made.busy);
-        result
+        result.map(|()| Arc::new(made.entry))
     }
 
     /// Makes a new version of a key.
@@ -247,14 +248,13 @@ impl Keys {
         grant.key()?;
         let change = match self.changes.begin(&caller.principal().name, action.as_str(), &request).await? {
             Begun::New(change) => change,
-            Begun::Answered(_) => {
+            Begun::Answered(answer) => {
                 self.replayed(Draft::replayed(&grant, &request)).await?;
-                return self.existing(&name);
+                return first_answer(&answer);
             }
         };
         let made = self.rotate_granted(&grant, &name, &request).await;
-        self.finish(change, &grant, &request, made).await?;
-        self.existing(&name)
+        self.finish(change, &grant, &request, made).await
     }
 
     async fn rotate_granted(&self, grant: &Grant, name: &KeyName, request: &RequestId) -> Result<Made, Error> {
@@ -281,7 +281,8 @@ impl Keys {
             rows.insert(0, Row::Key(Key { primary_version: version.number(), ..entry.key.clone() }));
         }
         let protection = entry.key.protection;
-        Ok(Made { intent, version, algorithm, protection, rows, generated, busy })
+        let entry = KeyEntry::changed(Some(&entry), &rows).map_err(Error::internal)?;
+        Ok(Made { intent, version, algorithm, protection, rows, entry, generated, busy })
     }
 
     /// Settles what earlier processes left without an outcome. What can't be settled now stays open.
@@ -391,8 +392,15 @@ struct Made {
     algorithm: Algorithm,
     protection: Protection,
     rows: Vec<Row>,
+    /// The key as it is afterwards.
+    entry: KeyEntry,
     generated: Generated,
     busy: Busy,
+}
+
+/// The key as the request left it, whatever became of it since.
+fn first_answer(answer: &[u8]) -> Result<Arc<KeyEntry>, Error> {
+    KeyEntry::from_answer(answer).map(Arc::new).map_err(Error::internal)
 }
 
 /// Keys are compared by their hashes, so what is registered must be in the one encoding that certificates are held to.

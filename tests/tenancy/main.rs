@@ -1,0 +1,12 @@
+//! Organizations stay apart: what one's clients may do to another's keys and records, and within their own by role.
+#![forbid(unsafe_code)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+#[path = "../harness/shared.rs"]
+mod shared;
+
+mod floods;
+mod records;
+mod roles;
+mod strangers;
