@@ -90,6 +90,15 @@ impl Error {
         Self::Internal { reason: reasons::INTERNAL, message: problem.to_string(), performed: Performed::No }
     }
 
+    /// The service ended while it worked on this.
+    pub fn stopped() -> Self {
+        Self::Unavailable {
+            reason: reasons::TOKEN_UNAVAILABLE,
+            message: "the service stopped while it worked on this; nothing was released. Try again".into(),
+            performed: Performed::Unknown,
+        }
+    }
+
     /// The reason that `ErrorInfo` carries.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -72,7 +72,7 @@ pub enum ServiceError {
     #[error("another chanceryd runs on {}; stop it first, or give this one a data directory of its own", .0.display())]
     Locked(PathBuf),
     /// A file of the deployment.
-    #[error("{}: {problem}; run `chanceryd init` for a new deployment", path.display())]
+    #[error("{}: {problem}; run `chanceryd init` for a new deployment, or restore it", path.display())]
     File {
         /// Which file.
         path: PathBuf,

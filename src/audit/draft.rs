@@ -17,7 +17,7 @@ use chancery_audit::record::{
 
 /// See the module.
 #[derive(Debug)]
-pub struct Draft(Record);
+pub struct Draft(Box<Record>);
 
 fn principal(of: &Principal) -> RecordedPrincipal {
     RecordedPrincipal {
@@ -42,7 +42,7 @@ fn resource(of: &Resource) -> String {
 
 impl Draft {
     fn of(kind: Kind, action: &str) -> Self {
-        Self(Record { kind: kind.into(), action: action.into(), ..Record::default() })
+        Self(Box::new(Record { kind: kind.into(), action: action.into(), ..Record::default() }))
     }
 
     fn decided(kind: Kind, request: &AccessRequest, policies: &[String], hash: &[u8; 32], of: &RequestId) -> Self {
@@ -216,7 +216,7 @@ impl Draft {
         self
     }
 
-    pub(super) fn into_record(self) -> Record {
+    pub(super) fn into_record(self) -> Box<Record> {
         self.0
     }
 }

@@ -158,7 +158,7 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError`]: it does not stand there.
     pub async fn append_settled(&self, draft: Draft) -> Result<u64, AuditError> {
-        self.submit(Some(Box::new(draft.into_record()))).await
+        self.submit(Some(draft.into_record())).await
     }
 
     /// Finds out whether the log can be written, mending it if possible. Without traffic nobody else would.

@@ -74,8 +74,8 @@ impl Writer {
         }
         let mut batch = Vec::with_capacity(jobs.len());
         let mut bytes = 0;
-        for job in jobs {
-            let Some(record) = &job.record else {
+        for mut job in jobs {
+            let Some(record) = &mut job.record else {
                 // Nothing stands against writing: whoever waits for the log to heal may go on.
                 self.shared.writable.store(true, Ordering::Release);
                 let _ = job.reply.send(Ok(self.tail.tree.size()));
@@ -96,8 +96,7 @@ impl Writer {
         self.commit(batch);
     }
 
-    fn encode(&mut self, record: &Record, index: u64) -> Result<Vec<u8>, AuditError> {
-        let mut record = record.clone();
+    fn encode(&mut self, record: &mut Record, index: u64) -> Result<Vec<u8>, AuditError> {
         record.index = index;
         record.time_unix_nanos = jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX);
         record.salt = self.salts.next()?;

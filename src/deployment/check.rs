@@ -35,7 +35,7 @@ pub async fn check(configuration: &Configuration) -> Result<Vec<String>, Deploym
     let marker = LoginMarker::new(&files.directory, configuration.token.pin_file.clone());
     marker.begin()?;
     let options = enclave_options(configuration, &contents.deployment);
-    let process = EnclaveProcess::spawn(&options.program, &options.environment)?;
+    let mut process = EnclaveProcess::spawn(&options.program, &options.environment)?;
     let open = ipc::Open {
         token: options.token,
         deployment: options.deployment,
@@ -77,7 +77,7 @@ fn needs(algorithm: Algorithm) -> [&'static str; 2] {
 /// [`DeploymentError::Fault`] when the library can't be used.
 pub async fn doctor(configuration: &Configuration) -> Result<Vec<String>, DeploymentError> {
     let program = configuration.token.enclave.clone().unwrap_or_else(default_program);
-    let process = EnclaveProcess::spawn(&program, &configuration.token.environment)?;
+    let mut process = EnclaveProcess::spawn(&program, &configuration.token.environment)?;
     let library = configuration.token.library.to_string_lossy().into_owned();
     let probed: ipc::Probed = ask!(process, Probe(ipc::Probe { library }) => Probed)?;
     let mut lines = vec![format!("library: {}", probed.library)];

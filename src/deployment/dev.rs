@@ -100,7 +100,7 @@ async fn make(directory: &Path, listen: SocketAddr, library: Option<PathBuf>) ->
         pin_file: directory.join("pin").to_string_lossy().into_owned(),
     };
     let environment = BTreeMap::from([("SOFTHSM2_CONF".to_owned(), softhsm_conf.to_string_lossy().into_owned())]);
-    let process = EnclaveProcess::spawn(&default_program(), &environment)?;
+    let mut process = EnclaveProcess::spawn(&default_program(), &environment)?;
     let so_pin_file = directory.join("so-pin").to_string_lossy().into_owned();
     let initialize = InitializeToken { token: token.clone(), so_pin_file };
     let _token: TokenInitialized = ask!(process, InitializeToken(initialize) => TokenInitialized)?;

@@ -50,7 +50,7 @@ pub async fn init(configuration: &Configuration) -> Result<Vec<String>, Deployme
 
     let deployment = uuid::Uuid::new_v4().to_string();
     let options = enclave_options(configuration, &deployment);
-    let process = EnclaveProcess::spawn(&options.program, &options.environment)?;
+    let mut process = EnclaveProcess::spawn(&options.program, &options.environment)?;
     let request = ipc::CreateDeployment { token: token_access(configuration), deployment: deployment.clone() };
     let marker = LoginMarker::new(&files.directory, configuration.token.pin_file.clone());
     marker.begin()?;
@@ -59,9 +59,9 @@ pub async fn init(configuration: &Configuration) -> Result<Vec<String>, Deployme
 
     let key = VerifierKey::from_spki(&configuration.origin, &created.audit_public_key)
         .map_err(|error| DeploymentError::Internal(error.to_string()))?;
-    let authority = authority(&process, &created.ca_public_key).await?;
+    let authority = authority(&mut process, &created.ca_public_key).await?;
     let certificate =
-        issue(&process, Profile::Server, &server_request, &created.ca_public_key, Some(&authority)).await?;
+        issue(&mut process, Profile::Server, &server_request, &created.ca_public_key, Some(&authority)).await?;
 
     let open = ipc::Open {
         token: options.token,
@@ -169,7 +169,7 @@ fn read_certificate(path: &Path) -> Result<Vec<u8>, DeploymentError> {
     Ok(der.as_ref().to_vec())
 }
 
-async fn sign(process: &EnclaveProcess, to_be_signed: &[u8]) -> Result<Vec<u8>, DeploymentError> {
+async fn sign(process: &mut EnclaveProcess, to_be_signed: &[u8]) -> Result<Vec<u8>, DeploymentError> {
     let request = ipc::SignDeploymentCertificate { tbs_certificate: to_be_signed.to_vec() };
     let signed: ipc::DeploymentCertificateSigned =
         ask!(process, SignDeploymentCertificate(request) => DeploymentCertificateSigned)?;
@@ -177,7 +177,7 @@ async fn sign(process: &EnclaveProcess, to_be_signed: &[u8]) -> Result<Vec<u8>, 
 }
 
 /// The deployment CA's own certificate: its key is in the token.
-async fn authority(process: &EnclaveProcess, public_key: &[u8]) -> Result<Vec<u8>, DeploymentError> {
+async fn authority(process: &mut EnclaveProcess, public_key: &[u8]) -> Result<Vec<u8>, DeploymentError> {
     let what = "deployment CA";
     let subject = "CN=Chancery deployment CA";
     let names: [&str; 0] = [];
@@ -196,7 +196,7 @@ fn alternative_names(configuration: &Configuration) -> Vec<String> {
 }
 
 async fn issue(
-    process: &EnclaveProcess,
+    process: &mut EnclaveProcess,
     profile: Profile,
     request: &CertificateRequest,
     issuer_key: &[u8],

@@ -129,7 +129,7 @@ impl DeploymentError {
 macro_rules! ask {
     ($process:expr, $verb:ident($request:expr) => $reply:ident) => {{
         let verb = chancery_ipc::request::Verb::$verb($request);
-        match $process.connection().call(verb, $crate::deployment::CEREMONY_DEADLINE, None).await? {
+        match $process.call(verb, $crate::deployment::CEREMONY_DEADLINE).await? {
             chancery_ipc::response::Result::$reply(reply) => Ok(reply),
             chancery_ipc::response::Result::Fault(fault) => Err($crate::deployment::DeploymentError::Fault(fault)),
             _ => Err($crate::deployment::DeploymentError::Internal("the enclave gave a wrong answer".into())),

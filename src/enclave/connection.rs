@@ -125,6 +125,19 @@ impl EnclaveProcess {
         &self.connection
     }
 
+    /// Asks a process that nobody supervises yet: its end is noticed at once.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(&mut self, verb: Verb, deadline: Duration) -> Result<Reply, CallError> {
+        let connection = self.connection.clone();
+        tokio::select! {
+            biased;
+            answer = connection.call(verb, deadline, None) => answer,
+            _ = self.ended() => Err(CallError::Lost),
+        }
+    }
+
     /// The process id, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.child.id()

@@ -283,7 +283,7 @@ async fn open(
 ) -> Result<(EnclaveProcess, OpenedToken), OpenFailure> {
     let failure = |why: Unavailable, ended, for_good| OpenFailure { why, ended, for_good };
     marker.begin().map_err(|refused| failure(refused.into(), false, true))?;
-    let process = EnclaveProcess::spawn(&options.program, &options.environment)
+    let mut process = EnclaveProcess::spawn(&options.program, &options.environment)
         .map_err(|error| failure(error.into(), false, false))?;
     let verb = Verb::Open(ipc::Open {
         token: options.token.clone(),
@@ -293,7 +293,7 @@ async fn open(
         checkpoint_size: checkpoint_size.load(Ordering::Acquire),
     });
     let deadline = options.operation_deadline.max(Duration::from_secs(10));
-    match process.connection().call(verb, deadline, None).await {
+    match process.call(verb, deadline).await {
         Ok(Reply::Opened(opened)) => {
             marker.end(false);
             Ok((process, opened))

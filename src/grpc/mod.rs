@@ -159,6 +159,6 @@ async fn uncancelled<T: Send + 'static>(
 ) -> Result<T, Status> {
     match tokio::spawn(work).await {
         Ok(result) => result.map_err(|error| status::status(&error)),
-        Err(error) => Err(status::status(&Error::internal(error))),
+        Err(_) => Err(status::status(&Error::stopped())),
     }
 }

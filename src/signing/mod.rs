@@ -114,7 +114,8 @@ impl Signing {
             ticket.answered(&released);
             Ok(Answer { released, replayed: false })
         };
-        tokio::spawn(work).await.map_err(Error::internal)?
+        // A task ends early only with the service: a panic ends the process.
+        tokio::spawn(work).await.map_err(|_| Error::stopped())?
     }
 
     /// Steps 6 to 9, for whatever signs with an organization's key. Must not be dropped before its end.

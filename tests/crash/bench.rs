@@ -40,7 +40,8 @@ async fn a_crash_of_the_enclave_loses_none_of_a_benchs_signatures() {
     expect_code(&output, 0);
     assert_eq!(deployment.stop(), Some(0));
     let log = Log::read(&deployment);
-    assert_eq!(log.report.incarnations, 3, "two crashes");
+    // The second crash may hit an enclave that has not signed yet.
+    assert!(log.report.incarnations >= 2, "{}", deployment.stderr());
     let mut copies: HashMap<&[u8], usize> = HashMap::new();
     log.signatures().for_each(|record| *copies.entry(&record.signature).or_default() += 1);
     let text = fs::read_to_string(file).unwrap();

@@ -43,3 +43,29 @@ async fn signing_resumes_by_itself_after_a_crash_of_the_enclave() {
     log.accounts_for(&seen);
     assert_eq!(log.report.incarnations, 5, "one enclave, and one after each crash");
 }
+
+/// A crash while the next enclave starts is noticed as soon as any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_enclave_that_crashes_while_it_starts_is_replaced_at_once() {
+    let deployment = Deployment::start();
+    let key = create(&deployment, "k", Algorithm::EcP256).await;
+    let peer = deployment.client("org1-peer0").await;
+    let first = deployment.enclave_pid().unwrap();
+    let start = Instant::now();
+    signal(first, "KILL");
+    let second = loop {
+        match deployment.enclave_pid() {
+            // Stopped at once, it is still starting when it is killed.
+            Some(pid) if pid != first => break pid,
+            _ => assert!(start.elapsed() < Duration::from_secs(10), "{}", deployment.stderr()),
+        }
+    };
+    signal(second, "STOP");
+    signal(second, "KILL");
+    while let Err(error) = sign(&peer, request(&key)).await {
+        assert!(error.retryable, "{error:?}");
+        assert!(start.elapsed() < Duration::from_secs(8), "it took the deadline of opening to notice: {error:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(start.elapsed() < Duration::from_secs(8), "signing resumed after {:?}", start.elapsed());
+}

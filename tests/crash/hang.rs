@@ -40,19 +40,6 @@ async fn an_enclave_that_hangs_is_replaced() {
     Log::read(&deployment);
 }
 
-/// It never reads that its service is gone, and must not stay behind, logged in to the token.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_enclave_that_hangs_does_not_outlive_its_service() {
-    let mut deployment = Deployment::start();
-    let hung = deployment.enclave_pid().unwrap();
-    signal(hung, "STOP");
-    deployment.kill();
-    let ended = || fs::read_to_string(format!("/proc/{hung}/stat")).map_or(true, |stat| stat.contains(") Z "));
-    until("the enclave outlives its service", ended).await;
-    deployment.serve();
-    create(&deployment, "k", Algorithm::EcP256).await;
-}
-
 /// A key whose first try met a hang and whose second one succeeded is there for good: the first try's intent, which
 /// nobody could settle at the time, must not undo it at the next start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,6 +16,7 @@ use std::{
 };
 
 use chancery_ipc::{Frames, Request, request::Verb};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::{
     control::Control,
@@ -198,6 +199,7 @@ fn read(shared: &Shared, mut socket: UnixStream) {
     let mut buffer = vec![0; 256 << 10];
     let mut requests = Vec::new();
     loop {
+        wait_for_bytes(&socket);
         let count = match socket.read(&mut buffer) {
             Ok(0) => return,
             Ok(count) => count,
@@ -221,6 +223,12 @@ fn read(shared: &Shared, mut socket: UnixStream) {
         }
         shared.dispatch(&mut requests);
     }
+}
+
+/// Waits for a request or the end. A read would wait too, and would be woken each time that chanceryd takes a reply: Linux
+/// wakes all who wait on a Unix socket when there is room to write again. An error is left to the read.
+fn wait_for_bytes(socket: &UnixStream) {
+    let _ = poll(&mut [PollFd::new(socket, PollFlags::IN)], None);
 }
 
 /// Nobody listens any more: drop what waits, let what is under way end, then end the library.
