@@ -6,18 +6,18 @@
 //! **Not here**: using keys (`signing`), what a token offers (chancery-enclave).
 
 mod changes;
+mod pairs;
 
 pub use changes::{Begun, Busy, Change, Changes};
+pub use pairs::OpenIntent;
 
 use crate::{
     access::{Grant, Peer, Target},
     admission::Admission,
     audit::{Draft, unavailable},
-    certificates::PublicKey,
-    crypto,
     directory::KeyEntry,
-    enclave::{Enclave, Generated, offer},
-    error::{Error, Performed},
+    enclave::{Enclave, Generated},
+    error::Error,
     model::{
         Action, Algorithm, Check, Key, KeyName, KeyOrVersionName, KeyState, KeyVersion, KeyVersionName,
         OrganizationName, PrincipalName, Protection, Purpose, RequestId,
@@ -25,12 +25,8 @@ use crate::{
     policy::Context,
     store::Row,
 };
-use chancery_api::reasons;
-use chancery_audit::record::{Outcome, Record};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use pairs::Pairs;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A key to make.
 #[derive(Debug, Clone)]
@@ -51,28 +47,11 @@ pub struct NewKey {
     pub labels: BTreeMap<String, String>,
 }
 
-/// An intent without an outcome: what it names may have been made, and is to be removed.
-#[derive(Debug, Clone)]
-pub struct OpenIntent {
-    index: u64,
-    version: String,
-    request_id: String,
-}
-
-impl OpenIntent {
-    /// Of an intent's record.
-    pub fn new(record: &Record) -> Self {
-        Self { index: record.index, version: record.resource.clone(), request_id: record.request_id.clone() }
-    }
-}
-
 /// See the module.
 pub struct Keys {
     admission: Arc<Admission>,
-    enclave: Arc<Enclave>,
     changes: Arc<Changes>,
-    /// Settled before the next version of that name is made, or at the next start.
-    open: Mutex<Vec<OpenIntent>>,
+    pairs: Pairs,
 }
 
 fn now() -> i64 {
@@ -82,7 +61,8 @@ fn now() -> i64 {
 impl Keys {
     /// Over the admitted, the token and the changes.
     pub fn new(admission: Arc<Admission>, enclave: Arc<Enclave>, changes: Arc<Changes>) -> Self {
-        Self { admission, enclave, changes, open: Mutex::default() }
+        let pairs = Pairs::new(Arc::clone(&admission), enclave);
+        Self { admission, changes, pairs }
     }
 
     /// One key.
@@ -170,10 +150,10 @@ impl Keys {
         if self.admission.access().directory().key(&new.name).is_some() {
             return Err(Error::AlreadyExists(new.name.to_string()));
         }
-        self.require_offered(new.algorithm)?;
+        self.pairs.require_offered(new.algorithm)?;
         let name = new.name.version(1);
         let draft = Draft::intent(grant, request).key(new.algorithm, new.protection);
-        let (intent, generated) = self.generate(grant, &name, new.algorithm, draft, request).await?;
+        let (intent, generated) = self.pairs.make(grant, &name, new.algorithm, draft, request).await?;
         let create_time = now();
         let check = match new.purpose {
             Purpose::Certify => Check::Always,
@@ -226,7 +206,7 @@ impl Keys {
             .after(made.intent.index);
         let result = self.changes.finish(change, Some(outcome), made.rows, made.entry.to_answer()).await;
         if result.is_err() {
-            self.leave_open(made.intent);
+            self.pairs.leave_open(made.intent);
         }
         drop(made.busy);
         result.map(|()| Arc::new(made.entry))
@@ -263,10 +243,10 @@ impl Keys {
         let entry = self.existing(name)?;
         let primary = entry.version(None).ok_or_else(|| Error::NotFound(name.to_string()))?;
         let algorithm = entry.key.algorithm;
-        self.require_offered(algorithm)?;
+        self.pairs.require_offered(algorithm)?;
         let version = name.version(entry.next_version());
         let draft = Draft::intent(grant, request);
-        let (intent, generated) = self.generate(grant, &version, algorithm, draft, request).await?;
+        let (intent, generated) = self.pairs.make(grant, &version, algorithm, draft, request).await?;
         // A node whose certificate names the old public key must not find another under its key's name.
         let bound = primary.row.certificate.is_some();
         let row = KeyVersion {
@@ -287,97 +267,11 @@ impl Keys {
 
     /// Settles what earlier processes left without an outcome. What can't be settled now stays open.
     pub async fn settle_all(&self, intents: Vec<OpenIntent>) {
-        for intent in intents {
-            if let Err(error) = self.settle(&intent).await {
-                tracing::warn!(version = intent.version, %error, "an open intent can't be settled yet");
-                self.leave_open(intent);
-            }
-        }
-    }
-
-    /// Removes what an intent may have made, unless a later one made the version.
-    async fn settle(&self, intent: &OpenIntent) -> Result<(), Error> {
-        let version: KeyVersionName = intent.version.parse().map_err(Error::internal)?;
-        let made = (self.admission.access().directory().key(version.key()))
-            .is_some_and(|entry| entry.versions.contains_key(&version.number()));
-        if !made {
-            let removed = self.enclave.discard(&intent.version).await?;
-            tracing::warn!(version = intent.version, removed, "an operation that was left half done was undone");
-        }
-        let draft = Draft::reconciled(intent.index, &intent.version, &intent.request_id, Outcome::NotPerformed);
-        self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
-        Ok(())
-    }
-
-    fn leave_open(&self, intent: OpenIntent) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).push(intent);
-    }
-
-    /// Settles open intents of a version before it is made.
-    async fn settle_before(&self, version: &str) -> Result<(), Error> {
-        let open = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let (of_it, others) = open.drain(..).partition(|intent| intent.version == version);
-            *open = others;
-            let of_it: Vec<OpenIntent> = of_it;
-            of_it
-        };
-        let mut result = Ok(());
-        for intent in open {
-            if let Err(error) = self.settle(&intent).await {
-                self.leave_open(intent);
-                result = Err(error);
-            }
-        }
-        result
+        self.pairs.settle_all(intents).await;
     }
 
     fn existing(&self, name: &KeyName) -> Result<Arc<KeyEntry>, Error> {
         self.admission.access().directory().key(name).ok_or_else(|| Error::NotFound(name.to_string()))
-    }
-
-    fn require_offered(&self, algorithm: Algorithm) -> Result<(), Error> {
-        let Some(opened) = self.enclave.opened() else { return Ok(()) };
-        let offers = |algorithm: &Algorithm| opened.algorithms.contains(&(offer(*algorithm) as i32));
-        if offers(&algorithm) {
-            return Ok(());
-        }
-        let offered: Vec<_> = Algorithm::ALL.iter().filter(|one| offers(one)).map(|one| one.as_str()).collect();
-        Err(Error::Precondition {
-            reason: reasons::UNSUPPORTED_ALGORITHM,
-            message: format!("the token has no {algorithm}; it offers {}", offered.join(", ")),
-        })
-    }
-
-    /// Records the intent and makes the key pair, or records that it was not made.
-    async fn generate(
-        &self,
-        grant: &Grant,
-        version: &KeyVersionName,
-        algorithm: Algorithm,
-        intent: Draft,
-        request: &RequestId,
-    ) -> Result<(OpenIntent, Generated), Error> {
-        let name = version.to_string();
-        let audit = self.admission.audit();
-        let recorded = audit.append(intent.resource(version)).await;
-        let index = recorded.map_err(|error| unavailable(&error))?;
-        let intent = OpenIntent { index, version: name.clone(), request_id: request.id.clone() };
-        let made = match self.settle_before(&name).await {
-            Ok(()) => self.enclave.generate(self.admission.access(), grant, &name, algorithm).await,
-            Err(error) => Err(error),
-        };
-        let error = match made.and_then(|generated| canonical(generated, algorithm)) {
-            Ok(generated) => return Ok((intent, generated)),
-            Err(error) => error,
-        };
-        // What may have been made is removed. If the token is away, it is before the next try or at the next start.
-        let unmade = error.performed() != Some(Performed::Unknown) || self.enclave.discard(&name).await.is_ok();
-        let draft = Draft::failed(grant, request, &error).resource(version).after(index);
-        if !unmade || audit.append(draft).await.is_err() {
-            self.leave_open(intent);
-        }
-        Err(error)
     }
 
     async fn replayed(&self, draft: Draft) -> Result<(), Error> {
@@ -401,21 +295,4 @@ struct Made {
 /// The key as the request left it, whatever became of it since.
 fn first_answer(answer: &[u8]) -> Result<Arc<KeyEntry>, Error> {
     KeyEntry::from_answer(answer).map(Arc::new).map_err(Error::internal)
-}
-
-/// Keys are compared by their hashes, so what is registered must be in the one encoding that certificates are held to.
-fn canonical(generated: Generated, algorithm: Algorithm) -> Result<Generated, Error> {
-    let problem = match PublicKey::parse(&generated.public_key) {
-        Ok(key) if key.algorithm() != algorithm => format!("it is {}", key.algorithm()),
-        Ok(_) => match crypto::PublicKey::parse(algorithm, &generated.public_key) {
-            Ok(_) => return Ok(generated),
-            Err(error) => error.to_string(),
-        },
-        Err(error) => error.to_string(),
-    };
-    Err(Error::Internal {
-        reason: reasons::INTERNAL,
-        message: format!("the token's public key is no {algorithm} key: {problem}"),
-        performed: Performed::Unknown,
-    })
 }

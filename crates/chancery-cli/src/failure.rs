@@ -26,7 +26,7 @@ const EXIT_INPUT: u8 = 66;
 pub(crate) const EXIT_UNAVAILABLE: u8 = 69;
 const EXIT_INTERNAL: u8 = 70;
 const EXIT_OUTPUT: u8 = 73;
-const EXIT_DENIED: u8 = 77;
+pub(crate) const EXIT_DENIED: u8 = 77;
 
 /// The exit code of a call that failed.
 pub(crate) fn exit_code(code: Code) -> u8 {

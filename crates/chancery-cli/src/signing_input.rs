@@ -7,7 +7,7 @@
 //! **Not here**: the calls (`sign`, `verify`).
 
 use crate::{
-    failure::{CliError, Doing as _},
+    failure::{CliError, Doing as _, EXIT_DENIED},
     files,
     words::HashChoice,
 };
@@ -39,7 +39,11 @@ impl SigningInput {
         if let Some(HashChoice::Named(hash)) = choice {
             return hashed(file, hash);
         }
-        let algorithm = algorithm(client, key).await?;
+        let algorithm = match algorithm(client, key).await {
+            // Whoever may not see the key hears it of the operation itself, and the log names that one.
+            Err(error) if error.exit_code() == EXIT_DENIED && choice.is_none() => return hashed(file, Hash::Sha256),
+            found => found?,
+        };
         match (choice, default_hash(algorithm)) {
             (_, None) => Ok(Self::Message(files::read(file, MAX_MESSAGE)?)),
             (None, Some(hash)) => hashed(file, hash),

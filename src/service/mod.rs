@@ -5,165 +5,46 @@
 //!
 //! **Not here**: making a deployment (`deployment`).
 
+mod error;
+mod files;
+mod history;
+
+pub use error::ServiceError;
+pub use files::{DataFiles, DataLock, read_vkey};
+
 use crate::{
     access::Access,
     admission::{Admission, Floods},
-    audit::{self, AuditError, AuditLog, Checkpoints, Draft, OpenError, Places},
-    config::{ConfigError, Configuration},
-    directory::{DirectoryError, LoggedStates},
-    enclave::{Enclave, EnclaveOptions, LoginMarker, Unavailable, default_program},
-    grpc::{self, Parts, ServeError, TlsError, server_config},
+    audit::{self, AuditLog, Checkpoints, Draft, Places},
+    config::Configuration,
+    enclave::{Enclave, EnclaveOptions, LoginMarker, default_program},
+    grpc::{self, Parts, server_config},
     issuing::Issuing,
-    keys::{Changes, Keys, OpenIntent},
-    model::{Action, KeyName, KeyVersionName, OrganizationName},
-    policy::{PolicyError, PolicySet},
-    signing::{Replays, Signing},
-    store::{Commit, RequestKey, SqliteStore, Store, StoreError},
+    keys::{Changes, Keys},
+    model::KeyName,
+    policy::PolicySet,
+    signing::Signing,
+    store::{Commit, SqliteStore, Store},
 };
 use chancery_audit::{
     checkpoint::VerifierKey,
-    record::{Kind, Outcome, PolicyFile, PolicySet as RecordedPolicies, Record},
+    record::{PolicyFile, PolicySet as RecordedPolicies},
 };
 use chancery_ipc::TokenAccess;
+use history::History;
 use rustix::{
-    fs::{FlockOperation, Mode, flock},
+    fs::Mode,
     process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask},
 };
 use std::{
-    collections::{BTreeMap, HashSet},
-    fs::{self, File},
+    collections::HashSet,
     future::Future,
     io,
     net::SocketAddr,
-    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 use tokio::{net::TcpListener, time::MissedTickBehavior};
-
-/// Why the service does not start, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The configuration.
-    #[error("configuration: {0}")]
-    Config(#[from] ConfigError),
-    /// The policies.
-    #[error("policies: {0}")]
-    Policy(#[from] PolicyError),
-    /// The token.
-    #[error("token: {0}")]
-    Token(#[from] Unavailable),
-    /// The token's audit key is not the log's.
-    #[error("token: its audit key is not that of {}; token and data belong to different deployments", .0.display())]
-    OtherAuditKey(PathBuf),
-    /// The audit log.
-    #[error("audit log: {0}")]
-    Audit(#[from] OpenError),
-    /// The audit log, while running.
-    #[error("audit log: {0}")]
-    Append(#[from] AuditError),
-    /// The store.
-    #[error("store: {0}")]
-    Store(#[from] StoreError),
-    /// Log and store together.
-    #[error("{0}")]
-    Directory(#[from] DirectoryError),
-    /// Another service has the data directory.
-    #[error("another chanceryd runs on {}; stop it first, or give this one a data directory of its own", .0.display())]
-    Locked(PathBuf),
-    /// A file of the deployment.
-    #[error("{}: {problem}; run `chanceryd init` for a new deployment, or restore it", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The server's certificate.
-    #[error("TLS: {0}")]
-    Tls(#[from] TlsError),
-    /// The address.
-    #[error("cannot listen on {address}: {source}; stop what uses the port, or change `listen`")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The server.
-    #[error("{0}")]
-    Serve(#[from] ServeError),
-}
-
-impl ServiceError {
-    /// The process's exit code: see docs/operations.md.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_) | Self::Policy(_) => 78,
-            Self::Token(_) | Self::OtherAuditKey(_) | Self::Listen { .. } => 69,
-            Self::Audit(_)
-            | Self::Append(_)
-            | Self::Store(_)
-            | Self::Directory(_)
-            | Self::Locked(_)
-            | Self::File { .. } => 74,
-            Self::Tls(_) => 78,
-            Self::Serve(_) => 70,
-        }
-    }
-}
-
-/// Files of a deployment below its data directory.
-#[derive(Debug, Clone)]
-pub struct DataFiles {
-    /// The directory.
-    pub directory: PathBuf,
-    /// The store.
-    pub store: PathBuf,
-    /// The log's last durable size.
-    pub durable: PathBuf,
-    /// The server's certificate, PEM.
-    pub certificate: PathBuf,
-    /// The server's key, PEM, mode 0600.
-    pub key: PathBuf,
-    /// The deployment's own CA, PEM: what clients trust.
-    pub ca: PathBuf,
-}
-
-impl DataFiles {
-    /// Below `directory`.
-    pub fn new(directory: &Path) -> Self {
-        let file = |name| directory.join(name);
-        Self {
-            store: file("store.sqlite"),
-            durable: file("log-durable-size"),
-            certificate: file("server.pem"),
-            key: file("server.key"),
-            ca: file("ca.pem"),
-            directory: directory.to_owned(),
-        }
-    }
-}
-
-/// Holds a directory until it is dropped.
-pub struct DataLock {
-    _file: File,
-}
-
-impl DataLock {
-    /// Takes the directory.
-    ///
-    /// # Errors
-    /// [`ServiceError::Locked`] when another process has it, [`ServiceError::File`] when it isn't there.
-    pub fn take(directory: &Path) -> Result<Self, ServiceError> {
-        let problem = |error: io::Error| ServiceError::File { path: directory.to_owned(), problem: error.to_string() };
-        let file = File::open(directory).map_err(problem)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(_) => Err(ServiceError::Locked(directory.to_owned())),
-        }
-    }
-}
 
 /// The token as the enclave is told of it.
 pub fn token_access(configuration: &Configuration) -> TokenAccess {
@@ -188,25 +69,6 @@ pub fn enclave_options(configuration: &Configuration, deployment: &str) -> Encla
     }
 }
 
-/// The log's public key.
-///
-/// # Errors
-/// [`ServiceError::File`].
-pub fn read_vkey(configuration: &Configuration) -> Result<VerifierKey, ServiceError> {
-    let path = &configuration.audit_vkey;
-    let problem = |problem: String| ServiceError::File { path: path.clone(), problem };
-    let text = fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
-    let key: VerifierKey = text.parse().map_err(|error| problem(format!("no log key: {error}")))?;
-    if key.name() != configuration.origin {
-        return Err(problem(format!(
-            "it is of log {}, the configuration's origin is {}",
-            key.name(),
-            configuration.origin
-        )));
-    }
-    Ok(key)
-}
-
 /// Before anything else: logs to stderr, no core dumps, and a panic ends the process, which recovers from its log.
 pub fn prepare_process() {
     let filter =
@@ -227,46 +89,6 @@ pub fn prepare_process() {
         eprintln!("chanceryd: a defect at {place}: {}", panic.payload_as_str().unwrap_or("panic"));
         std::process::abort();
     }));
-}
-
-/// What is gathered while the log is read.
-#[derive(Default)]
-struct History {
-    states: LoggedStates,
-    intents: BTreeMap<u64, OpenIntent>,
-    /// Changes made: the index of their outcome, their request and key.
-    answered: Vec<(u64, RequestKey, KeyName)>,
-    policy_sets: HashSet<Vec<u8>>,
-    replays: Replays,
-}
-
-impl History {
-    fn add(&mut self, record: &Record) -> Result<(), String> {
-        self.states.add(record).map_err(|error| error.to_string())?;
-        self.replays.remember(record);
-        if let Some(settled) = record.intent.checked_sub(1) {
-            self.intents.remove(&settled);
-        }
-        match record.kind() {
-            Kind::Intent => drop(self.intents.insert(record.index, OpenIntent::new(record))),
-            Kind::Outcome if record.outcome() == Outcome::Succeeded => {
-                self.answered.extend(answered(record).map(|(request, key)| (record.index, request, key)));
-            }
-            Kind::PolicySet => drop(self.policy_sets.insert(record.policy_set_hash.clone())),
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// The request that a key's outcome answered, and the key.
-fn answered(record: &Record) -> Option<(RequestKey, KeyName)> {
-    let actions = [Action::CreateKey, Action::RotateKey];
-    let method = actions.iter().find(|action| action.as_str() == record.action)?.as_str();
-    let by = record.principal.as_ref()?;
-    let principal = OrganizationName::from_id(&by.organization).ok()?.principal(&by.name).ok()?;
-    let key = record.resource.parse::<KeyVersionName>().ok()?.key().clone();
-    Some((RequestKey { principal, method, id: record.request_id.clone() }, key))
 }
 
 /// A service that is open and not yet serving.
