@@ -1,8 +1,10 @@
 //! The signature algorithms of certificates and requests: their identifiers, and checking in software.
 
 use super::{CertificateError, PublicKey};
-use crate::model::{Algorithm, Hash};
-use aws_lc_rs::signature as aws;
+use crate::{
+    crypto::{self, Signable, from_der},
+    model::{Algorithm, Hash},
+};
 use const_oid::{
     ObjectIdentifier,
     db::{
@@ -17,8 +19,6 @@ use der::{
     Any, AnyRef, Decode, Encode, Tag,
     asn1::{BitStringRef, Null},
 };
-use k256::ecdsa::signature::hazmat::PrehashVerifier;
-use sha2::Digest;
 use spki::AlgorithmIdentifierOwned;
 
 /// How a signature by a key of `algorithm` over a digest by `hash` is named in certificates: RFC 5758 §3.2 (ECDSA, no
@@ -58,30 +58,18 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), CertificateError> {
-        let hash = self.hash_named_by(algorithm)?;
-        let scheme: &dyn aws::VerificationAlgorithm = match (self.algorithm(), hash) {
-            (Algorithm::EcP256, Hash::Sha256) => &aws::ECDSA_P256_SHA256_ASN1,
-            (Algorithm::EcP256, Hash::Sha384) => &aws::ECDSA_P256_SHA384_ASN1,
-            (Algorithm::EcP256, Hash::Sha512) => &aws::ECDSA_P256_SHA512_ASN1,
-            (Algorithm::EcP384, Hash::Sha256) => &aws::ECDSA_P384_SHA256_ASN1,
-            (Algorithm::EcP384, Hash::Sha384) => &aws::ECDSA_P384_SHA384_ASN1,
-            (Algorithm::EcP384, Hash::Sha512) => &aws::ECDSA_P384_SHA512_ASN1,
-            (Algorithm::EcP521, Hash::Sha256) => &aws::ECDSA_P521_SHA256_ASN1,
-            (Algorithm::EcP521, Hash::Sha384) => &aws::ECDSA_P521_SHA384_ASN1,
-            (Algorithm::EcP521, Hash::Sha512) => &aws::ECDSA_P521_SHA512_ASN1,
-            (Algorithm::EcSecp256k1, hash) => return self.verify_secp256k1(hash, message, signature),
-            (Algorithm::Ed25519, _) => &aws::ED25519,
-            (Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096, Hash::Sha256) => {
-                &aws::RSA_PKCS1_2048_8192_SHA256
-            }
-            (Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096, Hash::Sha384) => {
-                &aws::RSA_PKCS1_2048_8192_SHA384
-            }
-            (Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096, Hash::Sha512) => {
-                &aws::RSA_PKCS1_2048_8192_SHA512
-            }
+        let (kind, hash) = (self.algorithm(), self.hash_named_by(algorithm)?);
+        let hash = (kind != Algorithm::Ed25519).then_some(hash);
+        let verifies = || {
+            let key = crypto::PublicKey::parse(kind, self.der()).ok()?;
+            let input = Signable::Message { hash, value: message.to_vec() }.fit(kind, None).ok()?;
+            let signature = match kind.ecdsa_width() {
+                Some(_) => from_der(kind, signature).ok()?,
+                None => signature.to_vec(),
+            };
+            key.verify(&input, &signature).then_some(())
         };
-        scheme.verify_sig(self.bits(), message, signature).map_err(|_| CertificateError::BadSignature)
+        verifies().ok_or(CertificateError::BadSignature)
     }
 
     fn hash_named_by(&self, given: &AlgorithmIdentifierOwned) -> Result<Hash, CertificateError> {
@@ -95,22 +83,6 @@ impl PublicKey {
             given: given.oid.to_string(),
             key: self.algorithm().as_str(),
         })
-    }
-
-    /// aws-lc-rs has secp256k1 with SHA-256 only.
-    fn verify_secp256k1(&self, hash: Hash, message: &[u8], signature: &[u8]) -> Result<(), CertificateError> {
-        let digest = match hash {
-            Hash::Sha256 => sha2::Sha256::digest(message).to_vec(),
-            Hash::Sha384 => sha2::Sha384::digest(message).to_vec(),
-            Hash::Sha512 => sha2::Sha512::digest(message).to_vec(),
-        };
-        let verify = || {
-            let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(self.bits())?;
-            // This library refuses a high s, which X.509 allows.
-            let signature = k256::ecdsa::Signature::from_der(signature)?;
-            key.verify_prehash(&digest, &signature.normalize_s())
-        };
-        verify().map_err(|_| CertificateError::BadSignature)
     }
 }
 
