@@ -6,6 +6,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each suite uses a part; a test has no public")]
 
 use crate::harness::Deployment;
+use chancery_api::reasons;
 use chancery_api::v1::{
     Algorithm, CreateKeyRequest, Digest, Hash, Key, ListRecordsRequest, Purpose, SignRequest, SignResponse,
     sign_request::Input,
@@ -107,9 +108,14 @@ pub fn signing(name: &str, message: &[u8]) -> SignRequest {
     SignRequest { name: name.into(), input: Some(sha256(message)), request_id: id(), ..SignRequest::default() }
 }
 
-/// Signs.
+/// Signs. SoftHSM's library may crash, rarely, while keys are made beside signatures; then the same request is repeated,
+/// as the answer asks for.
 pub async fn sign(client: &Client, request: SignRequest) -> Result<SignResponse, ClientError> {
-    call(client.signing().sign(request)).await
+    let lost = |error: &ClientError| error.reason.as_deref() == Some(reasons::TOKEN_UNAVAILABLE);
+    match call(client.signing().sign(request.clone())).await {
+        Err(error) if lost(&error) => call(client.signing().sign(request)).await,
+        answer => answer,
+    }
 }
 
 /// All records that a request selects, page by page.
