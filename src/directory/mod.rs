@@ -100,11 +100,6 @@ impl Directory {
         self.read().public_keys.contains_key(public_key_sha256)
     }
 
-    /// How many keys there are.
-    pub fn key_count(&self) -> usize {
-        self.read().keys.len()
-    }
-
     /// Takes over what a durable record says.
     ///
     /// # Errors
