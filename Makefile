@@ -38,6 +38,12 @@ bench: ## Benchmarks beside their bare baselines; writes target/bench/report.jso
 	cargo build --release --workspace --bins
 	cargo bench --package chancery --bench '*'
 
+.PHONY: scale
+scale: ## 100,000 ENCLAVE and 1,000 TOKEN keys: making, listing, signing, start and memory (some ten minutes)
+	@scripts/setup.sh bench
+	cargo build --release --workspace --bins
+	@scripts/scale.sh
+
 .PHONY: lint
 lint: ## Formatting, clippy, scripts, and what the dependency tree may hold
 	cargo fmt --all -- --check

@@ -11,6 +11,7 @@
 pub mod access;
 pub mod admission;
 pub mod audit;
+pub mod backups;
 pub mod certificates;
 pub mod config;
 pub mod crypto;
@@ -23,6 +24,7 @@ pub mod identity;
 pub mod issuing;
 pub mod keys;
 pub mod model;
+pub mod operations;
 pub mod policy;
 pub mod service;
 pub mod signing;

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use chancery::policy::PolicySet;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 
 // The targets name `libfuzzer_sys`: here that is this crate, and its macro makes a function of the target's body.
 extern crate self as libfuzzer_sys;
@@ -35,17 +35,26 @@ macro_rules! smoke {
 const GOLDEN_SEGMENT: &[u8] = include_bytes!("../crates/chancery-audit/tests/golden/v1/00000000000000000000.seg");
 const GOLDEN_CHECKPOINT: &[u8] = include_bytes!("../crates/chancery-audit/tests/golden/v1/checkpoint");
 const GOLDEN_KEY: &[u8] = include_bytes!("../crates/chancery-audit/tests/golden/v1/audit.vkey");
+const GOLDEN_STATEMENT: &[u8] = include_bytes!("../crates/chancery-transfer/tests/golden/v1/statement");
+const GOLDEN_BACKUP: &[u8] = include_bytes!("../crates/chancery-transfer/tests/golden/v1/backup");
+const GOLDEN_CUSTODIAN: &[u8] = include_bytes!("../crates/chancery-transfer/tests/golden/v1/custodian1.pem");
 const CONFIGURATION: &[u8] = include_bytes!("../docs/chancery.toml");
 
+smoke!(attestation_statement in "../fuzz/fuzz_targets/attestation_statement.rs", 1_000 mutations of
+    [GOLDEN_STATEMENT.to_vec()]);
 smoke!(audit_segment in "../fuzz/fuzz_targets/audit_segment.rs", 500 mutations of [GOLDEN_SEGMENT.to_vec()]);
+smoke!(backup_file in "../fuzz/fuzz_targets/backup_file.rs", 500 mutations of backups());
 smoke!(certificate_request in "../fuzz/fuzz_targets/certificate_request.rs", 500 mutations of [request()]);
 smoke!(checkpoint_note in "../fuzz/fuzz_targets/checkpoint_note.rs", 500 mutations of
     [GOLDEN_CHECKPOINT.to_vec(), GOLDEN_KEY.to_vec()]);
 smoke!(client_certificate in "../fuzz/fuzz_targets/client_certificate.rs", 500 mutations of [certificate()]);
 smoke!(config in "../fuzz/fuzz_targets/config.rs", 1_000 mutations of [CONFIGURATION.to_vec()]);
 smoke!(ipc_frames in "../fuzz/fuzz_targets/ipc_frames.rs", 5_000 mutations of conversations());
+smoke!(key_filter in "../fuzz/fuzz_targets/key_filter.rs", 5_000 mutations of filters());
+smoke!(key_material in "../fuzz/fuzz_targets/key_material.rs", 1_000 mutations of keys_and_ciphertexts());
 smoke!(policy_files in "../fuzz/fuzz_targets/policy_files.rs", 100 mutations of policies());
 smoke!(record in "../fuzz/fuzz_targets/record.rs", 5_000 mutations of records());
+smoke!(sealed_key in "../fuzz/fuzz_targets/sealed_key.rs", 500 mutations of envelopes());
 
 fn request() -> Vec<u8> {
     let key = KeyPair::generate().unwrap();
@@ -59,14 +68,48 @@ fn certificate() -> Vec<u8> {
 
 /// A request and a reply, cut into pieces of 7 bytes: the target's first byte.
 fn conversations() -> Vec<Vec<u8>> {
-    use chancery_ipc::{Request, Response, Sign, Signed, encode, request::Verb, response};
+    use chancery_ipc::{KeyRef, KeyUsed, Request, Response, UseKey, encode, request::Verb, response};
     let version = "organizations/org1/keys/peer0/versions/1".to_owned();
-    let sign = Sign { version: version.clone(), input: vec![1; 32], public_key_sha256: vec![2; 32], mechanism: 1 };
-    let signed = Signed { version, input_sha256: vec![3; 32], signature: vec![4; 64], ..Signed::default() };
+    let key = KeyRef { version: version.clone(), public_key_sha256: vec![2; 32], ..KeyRef::default() };
+    let sign = UseKey { key, mechanism: 1, input: vec![1; 32], associated_data: vec![5; 3] };
+    let signed = KeyUsed { version, input_sha256: vec![3; 32], output: vec![4; 64], ..KeyUsed::default() };
     let (mut asked, mut answered) = (vec![7], vec![7]);
-    encode(&Request { id: 1, deadline_unix_millis: 2, verb: Some(Verb::Sign(sign)) }, &mut asked).unwrap();
-    encode(&Response { id: 1, result: Some(response::Result::Signed(signed)) }, &mut answered).unwrap();
+    encode(&Request { id: 1, deadline_unix_millis: 2, verb: Some(Verb::UseKey(sign)) }, &mut asked).unwrap();
+    encode(&Response { id: 1, result: Some(response::Result::KeyUsed(signed)) }, &mut answered).unwrap();
     vec![asked, answered]
+}
+
+fn filters() -> Vec<Vec<u8>> {
+    let all = "algorithm=sm2 AND purpose!=sign AND protection=enclave AND owner=peer0 AND state!=ACTIVE AND name=peer*";
+    let texts = [all, r#"labels.env="a \"b\" \\ c" AND labels.x!="" AND name="ü""#, ""];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// The example key and ciphertext of GB/T 32918.5, and keys of two more kinds.
+fn keys_and_ciphertexts() -> Vec<Vec<u8>> {
+    const SM2_KEY: &[&str] = &[
+        "3059301306072a8648ce3d020106082a811ccf5501822d034200",
+        "0409f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020",
+        "ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13",
+    ];
+    const SM2_CIPHERTEXT: &[&str] = &[
+        "0404ebfc718e8d1798620432268e77feb6415e2ede0e073c0f4f640ecd2e149a73",
+        "e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d99283aff767e124df0",
+        "59983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd8766",
+        "21886ca989ca9c7d58087307ca93092d651efa",
+    ];
+    // SM2Cipher of the same.
+    const SM2_CIPHER: &[&str] = &[
+        "307c022004ebfc718e8d1798620432268e77feb6415e2ede0e073c0f4f640ecd2e149a73",
+        "022100e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d99283aff767e124df0",
+        "042059983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd8766",
+        "041321886ca989ca9c7d58087307ca93092d651efa",
+    ];
+    let seeds = [SM2_KEY, SM2_CIPHERTEXT, SM2_CIPHER].map(|hex| hex::decode(hex.concat()).unwrap());
+    assert!(seeds[1..].iter().all(|seed| chancery::crypto::sm2_ciphertext_from(seed).is_ok()));
+    let others = [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ED25519];
+    let others = others.map(|algorithm| KeyPair::generate_for(algorithm).unwrap().subject_public_key_info());
+    seeds.into_iter().chain(others).collect()
 }
 
 /// Each shipped policy file alone.
@@ -79,6 +122,26 @@ fn policies() -> Vec<Vec<u8>> {
 fn records() -> Vec<Vec<u8>> {
     let (_, frames) = chancery_audit::segment::Frames::new(GOLDEN_SEGMENT).unwrap();
     frames.map(|frame| frame.unwrap().record.to_vec()).collect()
+}
+
+/// The golden backup, and each of its parts alone.
+fn backups() -> Vec<Vec<u8>> {
+    use chancery_transfer::backup::file::{Frame, Reader};
+    let (mut reader, mut seeds) = (Reader::default(), vec![GOLDEN_BACKUP.to_vec()]);
+    reader.extend(GOLDEN_BACKUP);
+    while let Some(frame) = reader.next_frame().unwrap() {
+        seeds.push(match frame {
+            Frame::Header(part) | Frame::State(part) | Frame::Entry(part) | Frame::Trailer(part) => part,
+        });
+    }
+    seeds
+}
+
+/// A custodian's sealed share, their public key, and their private key.
+fn envelopes() -> Vec<Vec<u8>> {
+    let header = chancery_transfer::backup::Header::decode(&backups()[1]).unwrap();
+    let custodian = header.custodians[0].clone();
+    vec![custodian.sealed_share, custodian.public_key, GOLDEN_CUSTODIAN.to_vec()]
 }
 
 /// Runs `target` on every seed as it is, then on mutations of them in turn.

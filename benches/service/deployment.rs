@@ -1,9 +1,9 @@
-//! A `chanceryd dev` of its own, on the disk that holds target/, with a key for peer0.
+//! A `chanceryd dev` of its own, on the disk that holds target/, with keys for peer0.
 //!
 //! **Invariant**: its directory is not on a RAM disk unless target/ is: the log's syncs are part of what is measured.
 
 use crate::{Result, child::Child, cpu};
-use chancery_api::v1::{Algorithm, CreateKeyRequest, Key};
+use chancery_api::v1::{Algorithm, CreateKeyRequest, Key, Protection};
 use chancery_client::{Client, ClientConfig};
 use std::{
     fs,
@@ -13,8 +13,12 @@ use std::{
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// The key that signs.
-pub(crate) const KEY: &str = "organizations/org1/keys/bench";
+/// P-256 in the token.
+pub(crate) const TOKEN_KEY: &str = "organizations/org1/keys/token";
+/// P-256 in the enclave.
+pub(crate) const ENCLAVE_KEY: &str = "organizations/org1/keys/enclave";
+/// SM2 in the enclave.
+pub(crate) const SM2_KEY: &str = "organizations/org1/keys/sm2";
 
 /// See the module.
 pub(crate) struct Deployment {
@@ -29,7 +33,7 @@ pub(crate) fn output() -> PathBuf {
 }
 
 impl Deployment {
-    /// Starts the service and makes the key.
+    /// Starts the service and makes the keys.
     pub(crate) fn start(runtime: &Runtime) -> Result<Self> {
         let chanceryd = Path::new(env!("CARGO_BIN_EXE_chanceryd"));
         if !chanceryd.with_file_name("chancery-enclave").exists() {
@@ -42,7 +46,7 @@ impl Deployment {
         let mut service = Child::spawn(command.env("RUST_LOG", "warn"))?;
         service.wait_for("ready")?;
         let deployment = Self { service, directory };
-        runtime.block_on(deployment.make_key())?;
+        runtime.block_on(deployment.make_keys())?;
         Ok(deployment)
     }
 
@@ -86,15 +90,25 @@ impl Deployment {
         Ok(Client::connect(&ClientConfig::load(&config)?).await?)
     }
 
-    async fn make_key(&self) -> Result<()> {
-        let owner = "organizations/org1/principals/peer0".to_owned();
-        let request = CreateKeyRequest {
-            parent: "organizations/org1".into(),
-            key_id: "bench".into(),
-            key: Some(Key { owner, algorithm: Algorithm::EcP256.into(), ..Key::default() }),
-            request_id: uuid::Uuid::new_v4().to_string(),
-        };
-        self.client("org1-security").await?.keys().create_key(request).await?;
+    async fn make_keys(&self) -> Result<()> {
+        let officer = self.client("org1-security").await?;
+        for (name, algorithm, protection) in [
+            (TOKEN_KEY, Algorithm::EcP256, Protection::Token),
+            (ENCLAVE_KEY, Algorithm::EcP256, Protection::Enclave),
+            (SM2_KEY, Algorithm::Sm2, Protection::Enclave),
+        ] {
+            let owner = "organizations/org1/principals/peer0".to_owned();
+            let (parent, key_id) = name.split_once("/keys/").ok_or("no key's name")?;
+            let key = Key { owner, algorithm: algorithm.into(), protection: protection.into(), ..Key::default() };
+            let request = CreateKeyRequest {
+                parent: parent.into(),
+                key_id: key_id.into(),
+                key: Some(key),
+                request_id: uuid::Uuid::new_v4().to_string(),
+                ..CreateKeyRequest::default()
+            };
+            officer.keys().create_key(request).await?;
+        }
         Ok(())
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Load {
     client: Client,
     /// The key; empty for no signature, which only the bare server answers.
     key: String,
+    /// What its digests are said to be made with.
+    hash: Hash,
     ids: AtomicU64,
     run: u64,
 }
@@ -64,11 +66,16 @@ impl Window {
 }
 
 impl Load {
-    /// Over this connection, with this key.
+    /// Over this connection, with this key, over SHA-256 digests.
     pub(crate) fn new(client: Client, key: &str) -> Arc<Self> {
+        Self::with_hash(client, key, Hash::Sha256)
+    }
+
+    /// The same over digests of another hash of 32 bytes.
+    pub(crate) fn with_hash(client: Client, key: &str, hash: Hash) -> Arc<Self> {
         // Ids are random in the half that all requests of a run share: drawing each would cost more than the call.
         let run = Uuid::new_v4().as_u64_pair().0;
-        Arc::new(Self { client, key: key.into(), ids: AtomicU64::new(0), run })
+        Arc::new(Self { client, key: key.into(), hash, ids: AtomicU64::new(0), run })
     }
 
     /// Unary calls, so many at a time.
@@ -144,7 +151,7 @@ impl Load {
         let value = id.as_bytes().repeat(2);
         SignRequest {
             name: self.key.clone(),
-            input: Some(Input::Digest(Digest { hash: Hash::Sha256.into(), value })),
+            input: Some(Input::Digest(Digest { hash: self.hash.into(), value })),
             request_id: id.to_string(),
             ..SignRequest::default()
         }

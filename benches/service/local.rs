@@ -7,6 +7,7 @@ use aws_lc_rs::{
 };
 use hdrhistogram::Histogram;
 use rustix::fs::{FallocateFlags, fallocate};
+use sm2::dsa::signature::hazmat::PrehashSigner;
 use std::{
     fs::File,
     hint::black_box,
@@ -24,6 +25,31 @@ pub(crate) fn signatures(length: Duration) -> Result<f64> {
         count += 1;
     }
     Ok(f64::from(count) / begin.elapsed().as_secs_f64())
+}
+
+/// SM2 signatures a second on so many threads, with the crate that the enclave signs with.
+pub(crate) fn sm2_signatures(threads: usize, length: Duration) -> Result<f64> {
+    let secret = sm2::SecretKey::from_slice(&[0x51; 32]).map_err(|_| "no SM2 key")?;
+    let begin = Instant::now();
+    let counts = std::thread::scope(|scope| {
+        let sign = || {
+            let key = sm2::dsa::SigningKey::new("1234567812345678", &secret).map_err(|_| "no SM2 key")?;
+            let mut count = 0_u64;
+            while begin.elapsed() < length {
+                let signature: sm2::dsa::Signature =
+                    key.sign_prehash(black_box(&[7; 32])).map_err(|_| "no SM2 signature")?;
+                black_box(signature);
+                count += 1;
+            }
+            Ok::<_, &str>(count)
+        };
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(sign)).collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| "a thread failed")?)
+            .sum::<std::result::Result<u64, _>>()
+    })?;
+    Ok(counts as f64 / begin.elapsed().as_secs_f64())
 }
 
 /// A file that is appended to as the log is: into space that was reserved.

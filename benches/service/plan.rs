@@ -3,12 +3,13 @@
 use crate::{
     Result,
     bare::Bare,
-    deployment::{Deployment, KEY, output},
+    deployment::{Deployment, ENCLAVE_KEY, SM2_KEY, TOKEN_KEY, output},
     direct::Direct,
     load::{Load, Measured},
     local::{self, Appends},
     report::{Report, Unit},
 };
+use chancery_api::v1::Hash;
 use hdrhistogram::Histogram;
 use std::{sync::Arc, time::Duration};
 use tokio::runtime::Runtime;
@@ -25,7 +26,9 @@ struct Parts {
     appends: Appends,
     bare: Arc<Load>,
     bare_signing: Arc<Load>,
-    service: Arc<Load>,
+    token: Arc<Load>,
+    enclave: Arc<Load>,
+    sm2: Arc<Load>,
     _server: Bare,
     // Last: the others' files lie in its directory.
     deployment: Deployment,
@@ -62,7 +65,9 @@ impl Parts {
         Ok(Self {
             bare: Load::new(bare.clone(), ""),
             bare_signing: Load::new(bare, "any"),
-            service: Load::new(service, KEY),
+            token: Load::new(service.clone(), TOKEN_KEY),
+            enclave: Load::new(service.clone(), ENCLAVE_KEY),
+            sm2: Load::with_hash(service, SM2_KEY, Hash::Sm3),
             runtime,
             direct,
             appends,
@@ -80,18 +85,23 @@ impl Parts {
 
         let stream = |load: &Arc<Load>| self.runtime.block_on(load.stream(WINDOW, length));
         report.add("C_Sign, 8 threads", Unit::PerSecond, self.direct.measure(8, length)?);
-        let (streamed, cpu) = self.with_cpu(|| stream(&self.service))?;
-        report.add("SignStream", Unit::PerSecond, streamed.per_second);
-        report.add("SignStream, service's CPU", Unit::Micros, cpu);
+        report.add("SignStream, TOKEN", Unit::PerSecond, stream(&self.token)?.per_second);
+        let (streamed, cpu) = self.with_cpu(&self.enclave, || stream(&self.enclave))?;
+        report.add("SignStream, ENCLAVE", Unit::PerSecond, streamed.per_second);
+        report.add("SignStream, ENCLAVE, service's CPU", Unit::Micros, cpu);
         report.add("bare stream + sign", Unit::PerSecond, stream(&self.bare_signing)?.per_second);
+        report.add("sm2 crate, 1 thread", Unit::PerSecond, local::sm2_signatures(1, length)?);
+        report.add("sm2 crate, 2 threads", Unit::PerSecond, local::sm2_signatures(2, length)?);
+        report.add("SignStream, SM2", Unit::PerSecond, stream(&self.sm2)?.per_second);
 
         let calls = |load: &Arc<Load>, in_flight| self.runtime.block_on(load.unary(in_flight, length));
         report.add("bare unary, 128 in flight", Unit::PerSecond, calls(&self.bare, CALLS)?.per_second);
         let bare = calls(&self.bare_signing, CALLS)?;
         report.add("bare unary + sign, 128 in flight", Unit::PerSecond, bare.per_second);
-        let (signed, cpu) = self.with_cpu(|| calls(&self.service, CALLS))?;
-        report.add("Sign, 128 in flight", Unit::PerSecond, signed.per_second);
-        report.add("Sign, 128 in flight, service's CPU", Unit::Micros, cpu);
+        report.add("Sign, TOKEN, 128 in flight", Unit::PerSecond, calls(&self.token, CALLS)?.per_second);
+        let (signed, cpu) = self.with_cpu(&self.enclave, || calls(&self.enclave, CALLS))?;
+        report.add("Sign, ENCLAVE, 128 in flight", Unit::PerSecond, signed.per_second);
+        report.add("Sign, ENCLAVE, 128 in flight, service's CPU", Unit::Micros, cpu);
 
         let appends = self.appends.measure(length)?;
         report.add("fdatasync", Unit::PerSecond, appends.len() as f64 / length.as_secs_f64());
@@ -99,7 +109,8 @@ impl Parts {
         for (load, name, median) in [
             (&self.bare, "bare unary, 1 in flight", "bare unary, p50"),
             (&self.bare_signing, "bare unary + sign, 1 in flight", "bare unary + sign, p50"),
-            (&self.service, "Sign, 1 in flight", "Sign, p50"),
+            (&self.enclave, "Sign, ENCLAVE, 1 in flight", "Sign, ENCLAVE, p50"),
+            (&self.token, "Sign, TOKEN, 1 in flight", "Sign, TOKEN, p50"),
         ] {
             let measured = calls(load, 1)?;
             report.add(name, Unit::PerSecond, measured.per_second);
@@ -109,10 +120,10 @@ impl Parts {
     }
 
     /// What a measurement of ours came to, and the processor time that each of its requests took in service and enclave.
-    fn with_cpu(&self, measure: impl FnOnce() -> Result<Measured>) -> Result<(Measured, f64)> {
-        let (cpu, requests) = (self.deployment.cpu_micros()?, self.service.requests());
+    fn with_cpu(&self, load: &Load, measure: impl FnOnce() -> Result<Measured>) -> Result<(Measured, f64)> {
+        let (cpu, requests) = (self.deployment.cpu_micros()?, load.requests());
         let measured = measure()?;
-        let requests = self.service.requests() - requests;
+        let requests = load.requests() - requests;
         Ok((measured, (self.deployment.cpu_micros()? - cpu) / requests as f64))
     }
 }
@@ -124,16 +135,15 @@ fn median_micros(latencies: &Histogram<u64>) -> f64 {
 
 /// The ratios of docs/performance.md.
 fn compare(report: &mut Report) {
-    report.ratio("P3: SignStream ÷ C_Sign, 8 threads", "SignStream", "C_Sign, 8 threads");
-    report.ratio(
-        "P1's method: Sign ÷ bare unary + sign, 128 in flight",
-        "Sign, 128 in flight",
-        "bare unary + sign, 128 in flight",
-    );
-    report.ratio("P2's method: SignStream ÷ bare stream + sign", "SignStream", "bare stream + sign");
+    let bare = "bare unary + sign, 128 in flight";
+    report.ratio("P1: Sign, ENCLAVE ÷ bare unary + sign, 128 in flight", "Sign, ENCLAVE, 128 in flight", bare);
+    report.ratio("P2: SignStream, ENCLAVE ÷ bare stream + sign", "SignStream, ENCLAVE", "bare stream + sign");
+    report.ratio("P3: SignStream, TOKEN ÷ C_Sign, 8 threads", "SignStream, TOKEN", "C_Sign, 8 threads");
+    report.ratio("P7: SignStream, SM2 ÷ sm2 crate, 1 thread", "SignStream, SM2", "sm2 crate, 1 thread");
+    report.ratio("P7, both cores: SignStream, SM2 ÷ sm2 crate, 2 threads", "SignStream, SM2", "sm2 crate, 2 threads");
     report.combine(
-        "P5's method: lone caller's p50 beyond bare + fdatasync",
-        ["Sign, p50", "bare unary, p50", "fdatasync, p50"],
+        "P5: lone caller's p50 beyond bare + fdatasync, ENCLAVE",
+        ["Sign, ENCLAVE, p50", "bare unary, p50", "fdatasync, p50"],
         |[sign, bare, sync]| sign - bare - sync,
     );
 }

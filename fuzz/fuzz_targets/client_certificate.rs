@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let chains: [&[&[u8]]; 4] = [&[data], &[data, data], &[first, second], &[second, first, data]];
 
     let name = OrganizationName::from_id("org1").expect("an id");
-    let organization = Organization { name: name.clone(), enrolling_roles: Vec::new(), create_time: 0 };
+    let organization = Organization::new(name.clone(), Vec::new(), 0);
     let patterns = vec![NamePattern { role: Role::Client, pattern: "*".to_owned() }];
     let nobody = Registry::new(Vec::new(), Vec::new(), Vec::new()).expect("an empty registry");
     let anchor = TrustAnchor { organization: name, certificate: data.to_owned(), patterns };

@@ -7,14 +7,17 @@
 //! (`signing`, `keys`).
 
 mod peer;
+mod usable;
 
 pub use peer::{Peer, STREAMS_PER_CONNECTION};
+pub use usable::require_active;
+pub(crate) use usable::{now, written};
 
 use crate::{
     directory::{Directory, KeyEntry, Version},
     error::Error,
     identity::IdentityError,
-    model::{Action, KeyOrVersionName, KeyState, KeyVersionName, OrganizationName, Principal, Purpose},
+    model::{Action, KeyOrVersionName, KeyVersionName, OrganizationName, Principal, Purpose},
     policy::{AccessRequest, Context, Denial, KeyFacts, Permit, PolicySet, Resource},
 };
 use arc_swap::ArcSwap;
@@ -114,21 +117,6 @@ fn mismatch(name: &str, why: &str) -> Error {
     Error::Precondition { reason: reasons::STATE_MISMATCH, message: format!("{name} is not used: {why}") }
 }
 
-/// Refuses a version that may not sign.
-///
-/// # Errors
-/// [`Error::Precondition`] unless it is ACTIVE.
-pub fn require_active(version: &Version) -> Result<(), Error> {
-    let state = version.row.state;
-    if state == KeyState::Active {
-        return Ok(());
-    }
-    Err(Error::Precondition {
-        reason: reasons::WRONG_STATE,
-        message: format!("{} is {state}; only an ACTIVE version signs", version.row.name),
-    })
-}
-
 impl Access {
     /// Over this directory, by these policies.
     pub fn new(directory: Arc<Directory>, policies: PolicySet) -> Self {
@@ -190,6 +178,10 @@ impl Access {
         let (wanted, what) = match request.action {
             Action::Sign => (Purpose::Sign, "signing"),
             Action::IssueCertificate => (Purpose::Certify, "issuing certificates"),
+            Action::Encrypt | Action::Decrypt => (Purpose::Encrypt, "encryption"),
+            Action::DeriveSharedSecret => (Purpose::Agree, "key agreement"),
+            Action::GenerateMac | Action::VerifyMac => (Purpose::Mac, "message authentication codes"),
+            Action::WrapKey | Action::UnwrapKey => (Purpose::Wrap, "wrapping keys"),
             _ => return Error::Denied,
         };
         let fitting = KeyFacts { purpose: wanted, ..facts.clone() };
@@ -203,7 +195,7 @@ impl Access {
         }
     }
 
-    /// Whether a grant still holds, and, where it is used to sign, whether `version` is still ACTIVE.
+    /// Whether a grant still holds, and, where a key is used, whether `version` may still be.
     ///
     /// # Errors
     /// [`Error::Unidentified`], [`Error::Denied`] or [`Error::Precondition`]: something changed meanwhile.
@@ -217,7 +209,7 @@ impl Access {
                     _ => false,
                 };
                 if same && self.is_current(grant) {
-                    return Ok(());
+                    return grant.recheck_version(entry.as_deref(), version);
                 }
                 self.resource(&grant.target)
             }
@@ -236,11 +228,7 @@ impl Access {
             context: request.context.clone(),
         };
         let _still = self.policies.load().authorize(again).map_err(|_| Error::Denied)?;
-        if let (Some(name), Some(entry)) = (version, entry) {
-            let version = entry.version(Some(name.number())).ok_or_else(|| Error::NotFound(name.to_string()))?;
-            require_active(version)?;
-        }
-        Ok(())
+        grant.recheck_version(entry.as_deref(), version)
     }
 
     fn is_current(&self, grant: &Grant) -> bool {

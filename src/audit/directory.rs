@@ -165,7 +165,7 @@ pub fn read(
     places: &Places,
     key: &VerifierKey,
     segment_bytes: u64,
-    mut visit: impl FnMut(&Record) -> Result<(), String>,
+    mut visit: impl FnMut(&Record),
 ) -> Result<ReadLog, OpenError> {
     let io = |path: &Path| {
         let path = path.to_owned();
@@ -193,14 +193,10 @@ pub fn read(
             cut_bytes = cut(&path, &mut bytes, floor)?;
         }
         let before = tree.clone();
-        let mut content = Ok(());
         verifier.segment_visiting(&name, &bytes, |record, stored| {
-            if content.is_ok() {
-                content = visit(record);
-            }
+            visit(record);
             tree.push(leaf_hash(stored));
         })?;
-        content.map_err(OpenError::Content)?;
         let (_, mut frames) = Frames::new(&bytes).map_err(|error| OpenError::Content(error.to_string()))?;
         for frame in frames.by_ref().map_while(Result::ok) {
             index.add(frame.index, *first_index, frame.offset as u64);

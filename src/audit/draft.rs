@@ -7,7 +7,7 @@ use crate::{
     crypto::{Input, sha256},
     enclave::Witness,
     error::{Error, Performed},
-    model::{Mechanism, Principal, RequestId},
+    model::{Key, Mechanism, Principal, RequestId, Scheduled},
     policy::{AccessRequest, Context, Denial, Resource},
     store::Row,
 };
@@ -95,14 +95,38 @@ impl Draft {
 
     /// An operation failed after it was permitted.
     pub fn failed(grant: &Grant, of: &RequestId, error: &Error) -> Self {
-        let mut draft = Self::outcome(grant, of);
+        Self::outcome(grant, of).because(error)
+    }
+
+    fn because(mut self, error: &Error) -> Self {
         let outcome = match error.performed() {
             Some(Performed::Unknown) => Outcome::Unknown,
             Some(Performed::No) | None => Outcome::NotPerformed,
         };
-        draft.0.outcome = outcome.into();
-        draft.0.reason = error.reason().into();
+        self.0.outcome = outcome.into();
+        self.0.reason = error.reason().into();
+        self
+    }
+
+    fn scheduled(kind: Kind, what: Scheduled, key: &Key) -> Self {
+        Self::of(kind, what.as_str()).resource(&key.name).key(key.algorithm, key.protection)
+    }
+
+    /// The service is about to do by itself what a crash could leave half done.
+    pub fn scheduled_intent(what: Scheduled, key: &Key) -> Self {
+        Self::scheduled(Kind::Intent, what, key)
+    }
+
+    /// The service did by itself what a key's schedule says.
+    pub fn scheduled_outcome(what: Scheduled, key: &Key) -> Self {
+        let mut draft = Self::scheduled(Kind::Outcome, what, key);
+        draft.0.outcome = Outcome::Succeeded.into();
         draft
+    }
+
+    /// What a key's schedule says can't be done.
+    pub fn scheduled_failed(what: Scheduled, key: &Key, error: &Error) -> Self {
+        Self::scheduled(Kind::Outcome, what, key).because(error)
     }
 
     /// Policy said no.
@@ -186,6 +210,12 @@ impl Draft {
         self
     }
 
+    /// How a key was used, other than for a signature.
+    pub(super) fn mechanism(mut self, mechanism: Mechanism) -> Self {
+        self.0.mechanism = mechanism.to_string();
+        self
+    }
+
     /// The intent that this settles.
     pub fn after(mut self, intent: u64) -> Self {
         self.0.intent = intent + 1;
@@ -207,7 +237,7 @@ impl Draft {
         self.0.digest_algorithm = input.hash.map(|hash| hash.to_string()).unwrap_or_default();
         self.0.digest = match input.mechanism {
             // Never a message body.
-            Mechanism::Ed25519 => sha256(&input.value).to_vec(),
+            Mechanism::Ed25519 | Mechanism::MlDsa => sha256(&input.value).to_vec(),
             _ => input.value.clone(),
         };
         self.0.signature = signature.to_vec();

@@ -48,7 +48,7 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
 }
 
 /// Puts a file in place as a whole: write, fsync, rename, fsync the directory.
-pub(super) fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = directory.join(format!("{name}{TEMPORARY_SUFFIX}"));
     let mut file = File::create(&temporary)?;
     file.write_all(bytes)?;

@@ -12,6 +12,7 @@ mod draft;
 mod durable;
 mod files;
 mod query;
+mod uses;
 mod writer;
 
 pub use checkpoints::{CheckpointError, Checkpoints};
@@ -19,13 +20,16 @@ pub use directory::{CreateError, OpenError, Places, ReadLog, create, read, requi
 pub use draft::Draft;
 pub use files::Tail;
 pub use query::{Page, Query};
+pub use uses::{RecordedUse, ReleasedUse};
+
+pub(crate) use files::replace;
 
 use crate::{
     access::{Access, Grant},
-    crypto::{EncodingError, low_s, to_der},
+    crypto::{Form, FormError, Written},
     enclave::{Checked, CheckedSignature, Failed},
     error::{Error, Performed as Done},
-    model::{Mechanism, RequestId, SignatureFormat},
+    model::RequestId,
 };
 use chancery_api::reasons;
 use chancery_audit::{merkle::Frontier, record::Record};
@@ -81,20 +85,11 @@ pub struct AuditLog {
     directory: PathBuf,
 }
 
-/// How an ECDSA signature is written for the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
-    /// DER or r ‖ s.
-    pub format: SignatureFormat,
-    /// The smaller of s and n - s.
-    pub low_s: bool,
-}
-
 /// A signature whose record is durable.
 #[must_use]
 pub struct Recorded {
     grant: Grant,
-    signature: Vec<u8>,
+    written: Written,
     version: crate::model::KeyVersionName,
     index: u64,
 }
@@ -104,6 +99,8 @@ pub struct Recorded {
 pub struct Released {
     /// As the caller asked for it.
     pub signature: Vec<u8>,
+    /// secp256k1, where the signature does not hold it.
+    pub recovery_id: Option<u8>,
     /// The version that signed.
     pub version: crate::model::KeyVersionName,
     /// Index of the record.
@@ -117,7 +114,10 @@ impl Recorded {
     /// What changed since it was permitted: the signature is gone, and that it was not given out is to be recorded.
     pub fn release(self, access: &Access) -> Result<Released, Box<Failed>> {
         match access.recheck(&self.grant, Some(&self.version)) {
-            Ok(()) => Ok(Released { signature: self.signature, version: self.version, index: self.index }),
+            Ok(()) => {
+                let Written { signature, recovery_id } = self.written;
+                Ok(Released { signature, recovery_id, version: self.version, index: self.index })
+            }
             Err(error) => Err(Box::new(Failed { grant: self.grant, error })),
         }
     }
@@ -179,39 +179,39 @@ impl AuditLog {
         answer.await.map_err(|_| AuditError::Stopped)?
     }
 
-    /// Records a signature, in the form in which it will be released.
+    /// Records a signature, in the form in which it will be released; one that can't be written in that form, as a
+    /// failure.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the log can't be written: the signature is dropped.
+    /// [`Error::Unavailable`] when the log can't be written, [`reasons::SIGNATURE_CHECK_FAILED`] when the form can't be
+    /// had: the signature is dropped.
     pub async fn append_signature(&self, checked: Checked, form: Form, request: &RequestId) -> Result<Recorded, Error> {
         let CheckedSignature { grant, version, input, signature, witness, verified } = checked.into_parts();
-        let algorithm = version.public_key.algorithm();
-        let (signature, format) = match input.mechanism {
-            Mechanism::Ecdsa => {
-                let write = || {
-                    let raw = if form.low_s { low_s(algorithm, &signature)? } else { signature.clone() };
-                    let written = match form.format {
-                        SignatureFormat::Der => to_der(algorithm, &raw)?,
-                        SignatureFormat::Raw => raw,
-                    };
-                    Ok::<_, EncodingError>(written)
-                };
-                let written = write().map_err(|error| Error::Internal {
-                    reason: reasons::SIGNATURE_CHECK_FAILED,
-                    message: error.to_string(),
-                    performed: Done::Unknown,
-                })?;
-                (written, form.format.as_str())
-            }
-            _ => (signature, ""),
-        };
         let name = version.row.name.clone();
+        let written = match &version.public_key {
+            Some(key) => form.write(key, &input, signature).map(|written| (written, form.name(key.algorithm()))),
+            None => Err(FormError::Unrecoverable),
+        };
+        let (written, format) = match written {
+            Ok(written) => written,
+            Err(problem) => {
+                tracing::error!(key_version = %name, %problem, "a signature can't be written as it was asked for");
+                let error = Error::Internal {
+                    reason: reasons::SIGNATURE_CHECK_FAILED,
+                    message: format!("{problem}; it was discarded. Try again, and check the token if this goes on"),
+                    performed: Done::Unknown,
+                };
+                let draft = Draft::failed(&grant, request, &error).resource(&name).witness(&witness);
+                self.append(draft).await.map_err(|error| unavailable(&error))?;
+                return Err(error);
+            }
+        };
         let draft = Draft::outcome(&grant, request)
             .resource(&name)
-            .signature(&input, &signature, format, verified)
+            .signature(&input, &written.signature, format, verified)
             .witness(&witness);
         let index = self.append(draft).await.map_err(|error| unavailable(&error))?;
-        Ok(Recorded { grant, signature, version: name, index })
+        Ok(Recorded { grant, written, version: name, index })
     }
 
     /// Whether the last record could be written.

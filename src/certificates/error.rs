@@ -1,10 +1,12 @@
 //! What can be wrong with a request, a certificate or their parts.
 
+use crate::model::Algorithm;
+
 /// Why a request or certificate was not accepted, or could not be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// More bytes than a request may have.
-    #[error("the request is {given} bytes long, at most {maximum} are accepted")]
+    /// More bytes than a request or a certificate may have.
+    #[error("it is {given} bytes long, at most {maximum} are accepted")]
     TooLarge {
         /// Its length in bytes.
         given: usize,
@@ -23,12 +25,12 @@ pub enum CertificateError {
     #[error("unsupported public key: {0}")]
     UnsupportedKey(String),
     /// A signature algorithm that the key can't have used, or that is not accepted.
-    #[error("signature algorithm {given} is not accepted for an {key} key: sign with SHA-256, SHA-384 or SHA-512")]
+    #[error("signature algorithm {given} is not accepted for the {key} key; {}", accepted(*.key))]
     UnsupportedSignature {
         /// Its object identifier.
         given: String,
         /// The key's algorithm.
-        key: &'static str,
+        key: Algorithm,
     },
     /// The signature does not verify.
     #[error(
@@ -47,6 +49,15 @@ pub enum CertificateError {
     /// What was built does not encode: a defect here, not of the request.
     #[error("encoding failed: {0}")]
     Encoding(der::Error),
+}
+
+/// What a key may have signed with.
+fn accepted(key: Algorithm) -> &'static str {
+    match key {
+        Algorithm::Sm2 => "sign with SM3",
+        _ if key.default_hash().is_none() => "sign with the algorithm's own, without parameters",
+        _ => "sign with SHA-256, SHA-384 or SHA-512",
+    }
 }
 
 impl CertificateError {

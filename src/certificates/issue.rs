@@ -6,7 +6,7 @@ use super::{
     signature::{Signed, default_signature_algorithm},
     subject,
 };
-use crate::model::{Algorithm, OrganizationName};
+use crate::model::OrganizationName;
 use der::{DateTime, Decode, Encode, Sequence, asn1::OctetString};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use std::{ops::RangeInclusive, time::Duration};
@@ -45,7 +45,7 @@ pub struct Issuance<'a> {
 #[derive(Debug)]
 pub struct CertificateDraft {
     to_be_signed: Vec<u8>,
-    issuer_algorithm: Algorithm,
+    signature_algorithm: AlgorithmIdentifierOwned,
 }
 
 /// TBSCertificate (RFC 5280 §4.1), version 3.
@@ -88,10 +88,11 @@ impl CertificateDraft {
         }
         let not_before = now.saturating_sub(BACKDATED).max(*issuer.validity.start());
         let not_after = now.saturating_add(profile.lifetime()).min(*issuer.validity.end());
+        let signature_algorithm = default_signature_algorithm(&issuer.key)?;
         let certificate = ToBeSigned {
             version: Version::V3,
             serial_number: serial_number(issuance.serial)?,
-            signature: default_signature_algorithm(issuer.key.algorithm()),
+            signature: signature_algorithm.clone(),
             validity: Validity::new(time(not_before)?, time(not_after)?),
             extensions: extensions(profile, request, &issuer, &subject)?,
             issuer: issuer.name,
@@ -100,18 +101,18 @@ impl CertificateDraft {
                 .map_err(CertificateError::Encoding)?,
         };
         let to_be_signed = certificate.to_der().map_err(CertificateError::Encoding)?;
-        Ok(Self { to_be_signed, issuer_algorithm: issuer.key.algorithm() })
+        Ok(Self { to_be_signed, signature_algorithm })
     }
 
-    /// What the issuing key signs, hashed with [`Algorithm::default_hash`]: TBSCertificate, DER.
+    /// What the issuing key signs, hashed with [`crate::model::Algorithm::default_hash`]: TBSCertificate, DER.
     pub fn to_be_signed(&self) -> &[u8] {
         &self.to_be_signed
     }
 
-    /// The certificate, DER. `signature` as X.509 has it: Ecdsa-Sig-Value for ECDSA (Fabric takes low s only), else
+    /// The certificate, DER. `signature` as X.509 has it: Ecdsa-Sig-Value for ECDSA and SM2 (Fabric takes low s only), else
     /// the algorithm's own form.
     pub fn finish(self, signature: &[u8]) -> Vec<u8> {
-        Signed::encode(&self.to_be_signed, default_signature_algorithm(self.issuer_algorithm), signature)
+        Signed::encode(&self.to_be_signed, self.signature_algorithm, signature)
     }
 }
 

@@ -13,6 +13,8 @@
 //! ask (`policy`), what a client certificate is worth (`identity`).
 
 mod authority;
+mod bound;
+mod der_or_pem;
 mod error;
 mod issue;
 mod profile;
@@ -22,10 +24,11 @@ mod signature;
 mod subject;
 mod subject_alternative_name;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use authority::AuthorityCertificate;
 pub(crate) use authority::validity;
+pub use bound::BoundCertificate;
 pub use error::CertificateError;
 pub(crate) use error::quoted;
 pub use issue::{CertificateDraft, Issuance};

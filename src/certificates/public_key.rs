@@ -6,7 +6,7 @@ use const_oid::{
     ObjectIdentifier,
     db::{
         rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1},
-        rfc8410::ID_ED_25519,
+        rfc8410::{ID_ED_25519, ID_X_25519 as ID_X25519},
     },
 };
 use der::{
@@ -18,13 +18,20 @@ use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfo};
 
 /// SEC 2 §2.4.1.
 const SECP_256_K_1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
+/// GM/T 0006.
+const SM2_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
+/// RFC 9881 §2: of a key and of its signatures.
+pub(super) const ID_ML_DSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
+pub(super) const ID_ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
+pub(super) const ID_ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
 const RSA_PUBLIC_EXPONENT: &[u8] = &[1, 0, 1];
 
-/// A SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) of one of the algorithms of [`Algorithm`].
+/// A SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) of one of the algorithms of [`Algorithm`] that sign.
 ///
 /// Keys are compared by their hashes, so a second encoding of a key would be a way around every such comparison.
 /// Therefore exactly one is accepted: named curves and uncompressed points (RFC 5480 §2), RSA with NULL parameters
-/// (RFC 3279 §2.3.1) and exponent 65537, Ed25519 without parameters (RFC 8410 §3).
+/// (RFC 3279 §2.3.1) and exponent 65537, Ed25519 and ML-DSA without parameters (RFC 8410 §3, RFC 9881 §4). SM2 is a
+/// named curve (GM/T 0009 §7.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     algorithm: Algorithm,
@@ -44,7 +51,11 @@ impl PublicKey {
         let bits = info.subject_public_key.as_bytes().ok_or_else(|| unsupported("its length is no number of bytes"))?;
         let algorithm = match info.algorithm.oid {
             ID_EC_PUBLIC_KEY => elliptic(&info.algorithm, bits)?,
-            ID_ED_25519 => ed25519(&info.algorithm, bits)?,
+            ID_ED_25519 => bare(Algorithm::Ed25519, 32, &info.algorithm, bits)?,
+            ID_ML_DSA_44 => bare(Algorithm::MlDsa44, 1312, &info.algorithm, bits)?,
+            ID_ML_DSA_65 => bare(Algorithm::MlDsa65, 1952, &info.algorithm, bits)?,
+            ID_ML_DSA_87 => bare(Algorithm::MlDsa87, 2592, &info.algorithm, bits)?,
+            ID_X25519 => return Err(unsupported(&format!("x25519 keys sign nothing; {OFFERED}"))),
             RSA_ENCRYPTION => rsa(&info.algorithm, bits)?,
             other => return Err(unsupported(&format!("algorithm {other}; {OFFERED}"))),
         };
@@ -77,13 +88,14 @@ impl PublicKey {
         identifier
     }
 
-    /// The contents of the BIT STRING: a point, an Ed25519 key, or an RSAPublicKey.
+    /// The contents of the BIT STRING: a point, an RSAPublicKey, or the algorithm's bytes.
     pub(crate) fn bits(&self) -> &[u8] {
         &self.bits
     }
 }
 
-const OFFERED: &str = "use ECDSA on P-256, P-384, P-521 or secp256k1, Ed25519, or RSA of 2048, 3072 or 4096 bits";
+const OFFERED: &str = "use ECDSA on P-256, P-384, P-521 or secp256k1, Ed25519, RSA of 2048, 3072 or 4096 bits, SM2, or \
+                       ML-DSA";
 
 fn unsupported(why: &str) -> CertificateError {
     CertificateError::UnsupportedKey(why.to_owned())
@@ -96,9 +108,10 @@ fn elliptic(identifier: &AlgorithmIdentifierRef<'_>, point: &[u8]) -> Result<Alg
         SECP_384_R_1 => (Algorithm::EcP384, |point| p384::PublicKey::from_sec1_bytes(point).is_ok()),
         SECP_521_R_1 => (Algorithm::EcP521, |point| p521::PublicKey::from_sec1_bytes(point).is_ok()),
         SECP_256_K_1 => (Algorithm::EcSecp256k1, |point| k256::PublicKey::from_sec1_bytes(point).is_ok()),
+        SM2_CURVE => (Algorithm::Sm2, |point| sm2::PublicKey::from_sec1_bytes(point).is_ok()),
         other => return Err(unsupported(&format!("curve {other}; {OFFERED}"))),
     };
-    let uncompressed = algorithm.ecdsa_width().is_some_and(|width| point.len() == 1 + 2 * width);
+    let uncompressed = point.len() == 1 + 2 * algorithm.ecdsa_width().unwrap_or(32);
     if point.first() != Some(&4) || !uncompressed {
         return Err(unsupported("the point is not in uncompressed form; encode it anew as 04 ‖ x ‖ y"));
     }
@@ -108,14 +121,21 @@ fn elliptic(identifier: &AlgorithmIdentifierRef<'_>, point: &[u8]) -> Result<Alg
     Ok(algorithm)
 }
 
-fn ed25519(identifier: &AlgorithmIdentifierRef<'_>, key: &[u8]) -> Result<Algorithm, CertificateError> {
+/// A key of `length` bytes without parameters.
+fn bare(
+    algorithm: Algorithm,
+    length: usize,
+    identifier: &AlgorithmIdentifierRef<'_>,
+    key: &[u8],
+) -> Result<Algorithm, CertificateError> {
     if identifier.parameters.is_some() {
-        return Err(unsupported("Ed25519 has no parameters; encode it anew without"));
+        return Err(unsupported(&format!("{algorithm} has no parameters; encode it anew without")));
     }
-    if key.len() != 32 {
-        return Err(CertificateError::Malformed { what: "public key", why: "an Ed25519 key has 32 bytes".into() });
+    if key.len() != length {
+        let why = format!("{algorithm} keys have {length} bytes");
+        return Err(CertificateError::Malformed { what: "public key", why });
     }
-    Ok(Algorithm::Ed25519)
+    Ok(algorithm)
 }
 
 /// RSAPublicKey (RFC 8017 §A.1.1).

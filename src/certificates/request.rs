@@ -2,13 +2,13 @@
 
 use super::{
     CertificateError, PublicKey, Subject, SubjectAlternativeName,
+    der_or_pem::der_or_pem,
     signature::{Signed, default_signature_algorithm},
     subject,
 };
-use crate::model::Algorithm;
 use const_oid::{AssociatedOid, db::rfc5912::ID_EXTENSION_REQ};
 use der::{Decode, Encode, asn1::SetOfVec};
-use spki::SubjectPublicKeyInfoOwned;
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::{
     attr::Attributes,
     ext::{ToExtension, pkix::SubjectAltName},
@@ -16,16 +16,18 @@ use x509_cert::{
     request::{CertReqInfo, ExtensionReq, Version},
 };
 
-/// The most bytes that a request may have, DER or PEM.
+/// The most bytes that a request or a certificate may have, DER or PEM.
 pub const MAXIMUM_REQUEST_SIZE: usize = 64 * 1024;
 
 const WHAT: &str = "certificate signing request";
+/// RFC 7468 §7.
+const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
 
 /// A request that awaits its signature.
 #[derive(Debug)]
 pub struct RequestDraft {
     to_be_signed: Vec<u8>,
-    algorithm: Algorithm,
+    signature_algorithm: AlgorithmIdentifierOwned,
 }
 
 impl RequestDraft {
@@ -50,17 +52,17 @@ impl RequestDraft {
             public_key: SubjectPublicKeyInfoOwned::from_der(key.der()).map_err(CertificateError::Encoding)?,
         };
         let to_be_signed = info.to_der().map_err(CertificateError::Encoding)?;
-        Ok(Self { to_be_signed, algorithm: key.algorithm() })
+        Ok(Self { to_be_signed, signature_algorithm: default_signature_algorithm(&key)? })
     }
 
-    /// What the key signs, hashed with [`Algorithm::default_hash`]: CertificationRequestInfo, DER.
+    /// What the key signs, hashed with [`crate::model::Algorithm::default_hash`]: CertificationRequestInfo, DER.
     pub fn to_be_signed(&self) -> &[u8] {
         &self.to_be_signed
     }
 
-    /// The request, DER. `signature` as X.509 has it: Ecdsa-Sig-Value for ECDSA, else the algorithm's own form.
+    /// The request, DER. `signature` as X.509 has it: Ecdsa-Sig-Value for ECDSA and SM2, else the algorithm's own form.
     pub fn finish(self, signature: &[u8]) -> Vec<u8> {
-        Signed::encode(&self.to_be_signed, default_signature_algorithm(self.algorithm), signature)
+        Signed::encode(&self.to_be_signed, self.signature_algorithm, signature)
     }
 }
 
@@ -91,22 +93,8 @@ impl CertificateRequest {
     ///
     /// # Errors
     /// [`CertificateError`]: too large, malformed, an unsupported key or alternative name, or a bad signature.
-    pub fn parse(der_or_pem: &[u8]) -> Result<Self, CertificateError> {
-        if der_or_pem.len() > MAXIMUM_REQUEST_SIZE {
-            return Err(CertificateError::TooLarge { given: der_or_pem.len(), maximum: MAXIMUM_REQUEST_SIZE });
-        }
-        if !der_or_pem.trim_ascii_start().starts_with(b"-----BEGIN") {
-            return Self::parse_der(der_or_pem);
-        }
-        let malformed = |why: String| CertificateError::Malformed { what: WHAT, why };
-        match der::pem::decode_vec(der_or_pem.trim_ascii()) {
-            Ok(("CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST", der)) => Self::parse_der(&der),
-            Ok((label, _)) => {
-                let label: String = label.chars().take(40).collect();
-                Err(malformed(format!("the PEM holds a {label}; give a CERTIFICATE REQUEST")))
-            }
-            Err(error) => Err(malformed(error.to_string())),
-        }
+    pub fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
+        Self::parse_der(&der_or_pem(bytes, WHAT, &LABELS)?)
     }
 
     fn parse_der(der: &[u8]) -> Result<Self, CertificateError> {

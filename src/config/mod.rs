@@ -37,6 +37,8 @@ pub struct Configuration {
     pub log: LogOptions,
     /// The token.
     pub token: TokenOptions,
+    /// What is demanded of keys' lives.
+    pub keys: KeyOptions,
     /// Limits on callers.
     pub limits: Limits,
     /// What `init` registers first.
@@ -63,12 +65,25 @@ pub struct TokenOptions {
     pub pin_file: PathBuf,
     /// Session threads.
     pub sessions: u32,
+    /// The most ENCLAVE keys that are open at a time.
+    pub open_keys: u32,
     /// Environment variables for the library, e.g. `SOFTHSM2_CONF`.
     pub environment: BTreeMap<String, String>,
     /// The enclave's program; by default `chancery-enclave` beside `chanceryd`.
     pub enclave: Option<PathBuf>,
     /// An operation that the token has not finished by then is given up, and the enclave restarted.
     pub operation_deadline: Duration,
+}
+
+/// What is demanded of keys' lives.
+#[derive(Debug, Clone)]
+pub struct KeyOptions {
+    /// The shortest time from asking for a destruction to the destruction.
+    pub minimum_destruction_wait: Duration,
+    /// The same, where the request names none.
+    pub default_destruction_wait: Duration,
+    /// The shortest time between two scheduled rotations of a key.
+    pub minimum_rotation_interval: Duration,
 }
 
 /// Limits on callers.
@@ -139,6 +154,13 @@ pub enum ConfigError {
         /// What is wrong and what is expected.
         problem: String,
     },
+}
+
+impl KeyOptions {
+    /// The longest time from asking for a destruction to the destruction.
+    pub const MAXIMUM_DESTRUCTION_WAIT: Duration = Duration::from_secs(120 * 24 * 3600);
+    /// The longest time between two scheduled rotations, and the longest overlap.
+    pub const MAXIMUM_INTERVAL: Duration = Duration::from_secs(3653 * 24 * 3600);
 }
 
 impl Configuration {

@@ -1,8 +1,8 @@
 //! The configuration file as written: every key, nothing checked but its type.
 
 use super::{
-    BootstrapAnchor, BootstrapOrganization, BootstrapPrincipal, ConfigError, Configuration, Limits, LogOptions,
-    TokenOptions,
+    BootstrapAnchor, BootstrapOrganization, BootstrapPrincipal, ConfigError, Configuration, KeyOptions, Limits,
+    LogOptions, TokenOptions,
 };
 use crate::model::{NamePattern, OrganizationName, Role};
 use serde::Deserialize;
@@ -19,6 +19,8 @@ pub(super) struct RawConfiguration {
     token: RawToken,
     #[serde(default)]
     log: RawLog,
+    #[serde(default)]
+    keys: RawKeys,
     #[serde(default)]
     limits: RawLimits,
     #[serde(default)]
@@ -50,6 +52,8 @@ struct RawToken {
     pin_file: PathBuf,
     #[serde(default = "sessions")]
     sessions: u32,
+    #[serde(default = "open_keys")]
+    open_keys: u32,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     enclave: Option<PathBuf>,
@@ -62,6 +66,15 @@ struct RawToken {
 struct RawLog {
     segment_mebibytes: u64,
     append_deadline_seconds: u64,
+}
+
+/// Times as people write them: `24h`, `30d`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawKeys {
+    minimum_destruction_wait: String,
+    default_destruction_wait: String,
+    minimum_rotation_interval: String,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +145,10 @@ fn policies() -> PathBuf {
     "policies".into()
 }
 
+fn open_keys() -> u32 {
+    16_384
+}
+
 fn sessions() -> u32 {
     2
 }
@@ -143,6 +160,16 @@ fn operation_deadline_seconds() -> u64 {
 impl Default for RawLog {
     fn default() -> Self {
         Self { segment_mebibytes: 64, append_deadline_seconds: 5 }
+    }
+}
+
+impl Default for RawKeys {
+    fn default() -> Self {
+        Self {
+            minimum_destruction_wait: "24h".into(),
+            default_destruction_wait: "30d".into(),
+            minimum_rotation_interval: "1h".into(),
+        }
     }
 }
 
@@ -167,6 +194,38 @@ fn within<T: PartialOrd + std::fmt::Display + Copy>(field: &str, value: T, low: 
         Ok(value)
     } else {
         Err(invalid(field, format!("{value} is not within {low} to {high}")))
+    }
+}
+
+/// A time of whole seconds, with days of 24 hours.
+fn time(field: &str, text: &str) -> Result<Duration, ConfigError> {
+    let parse = || {
+        let span: jiff::Span = text.parse().ok()?;
+        let seconds = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+        let whole = seconds.subsec_nanos() == 0;
+        u64::try_from(seconds.as_secs()).ok().filter(|_| whole && !seconds.is_negative()).map(Duration::from_secs)
+    };
+    parse().ok_or_else(|| invalid(field, format!("`{text}` is no time such as `90s`, `24h` or `30d`")))
+}
+
+impl RawKeys {
+    fn check(&self) -> Result<KeyOptions, ConfigError> {
+        const NAMES: [&str; 3] =
+            ["keys.minimum_destruction_wait", "keys.default_destruction_wait", "keys.minimum_rotation_interval"];
+        let [minimum, default, interval] = NAMES;
+        let options = KeyOptions {
+            minimum_destruction_wait: time(minimum, &self.minimum_destruction_wait)?,
+            default_destruction_wait: time(default, &self.default_destruction_wait)?,
+            minimum_rotation_interval: time(interval, &self.minimum_rotation_interval)?,
+        };
+        let (least, wait) = (options.minimum_destruction_wait, options.default_destruction_wait);
+        if !(least..=KeyOptions::MAXIMUM_DESTRUCTION_WAIT).contains(&wait) {
+            return Err(invalid(default, format!("it must be from `{minimum}` to 120 days")));
+        }
+        if !(Duration::from_secs(1)..=KeyOptions::MAXIMUM_INTERVAL).contains(&options.minimum_rotation_interval) {
+            return Err(invalid(interval, "it must be from 1 second to 10 years"));
+        }
+        Ok(options)
     }
 }
 
@@ -207,6 +266,7 @@ impl RawConfiguration {
             label: self.token.label,
             pin_file: absolute(self.token.pin_file),
             sessions: within("token.sessions", self.token.sessions, 1, 256)?,
+            open_keys: within("token.open_keys", self.token.open_keys, 1, 1 << 20)?,
             environment: self.token.environment,
             enclave: self.token.enclave.map(absolute),
             operation_deadline: Duration::from_secs(within(
@@ -242,6 +302,7 @@ impl RawConfiguration {
             policies: absolute(service.policies),
             log,
             token,
+            keys: self.keys.check()?,
             limits,
             bootstrap,
         })

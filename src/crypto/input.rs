@@ -1,11 +1,14 @@
-//! What a signature is made over, checked against the key's algorithm once.
+//! What a signature is made over, checked against the key once.
 //!
-//! **Invariant**: an [`Input`] fits its algorithm: a digest has its hash's length, Ed25519 gets a message, RSA a named
-//! hash.
+//! **Invariant**: an [`Input`] fits its key: a digest has its hash's length, Ed25519 and ML-DSA get a message, RSA a
+//! named hash of its own family, SM2 its e.
 
-use super::hash;
-use crate::model::{Algorithm, Hash, Mechanism, RsaPadding};
+use super::{Form, PublicKey, hash};
+use crate::model::{Algorithm, Hash, Mechanism, RsaPadding, SignatureFormat};
 use chancery_ipc as ipc;
+
+/// The longest user id of SM2, in bytes: its length in bits is written with 16 bits (GB/T 32918.2 §5.5).
+const MAXIMUM_USER_ID: usize = 8191;
 
 /// What a caller asks to be signed, before it meets the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub enum Signable {
         hash: Option<Hash>,
         /// The message.
         value: Vec<u8>,
+        /// SM2: the signer's distinguishing identifier; `None`: the default one.
+        user_id: Option<Vec<u8>>,
     },
 }
 
@@ -31,9 +36,9 @@ pub enum Signable {
 pub struct Input {
     /// How it is signed.
     pub mechanism: Mechanism,
-    /// The hash that made the digest; `None` for raw bytes and for Ed25519.
+    /// The hash that made the digest; `None` for raw bytes, Ed25519 and ML-DSA.
     pub hash: Option<Hash>,
-    /// The digest, or for Ed25519 the message.
+    /// The digest, for SM2 e, for Ed25519 and ML-DSA the message.
     pub value: Vec<u8>,
 }
 
@@ -53,27 +58,37 @@ pub enum InputError {
     /// Raw bytes outside 1 to 64.
     #[error("a digest without a hash has 1 to 64 bytes, not {0}")]
     RawLength(usize),
-    /// Ed25519 signs messages.
-    #[error("ed25519 signs messages, not digests: send the message")]
-    NeedsMessage,
-    /// Ed25519 has its own hash.
-    #[error("ed25519 has a hash of its own: name none")]
-    NeedsNoHash,
+    /// The algorithm signs messages.
+    #[error("{0} signs messages, not digests: send the message")]
+    NeedsMessage(Algorithm),
+    /// The algorithm has its own hash.
+    #[error("{0} has a hash of its own: name none")]
+    NeedsNoHash(Algorithm),
     /// RSA puts the hash's name into what it signs.
     #[error("RSA signs a digest together with its hash's name: name the hash")]
     NeedsHash,
+    /// RSA is not used with SM3.
+    #[error("RSA signs with sha256, sha384 or sha512, not with sm3")]
+    NeedsSha2,
+    /// SM2 hashes with SM3.
+    #[error("sm2 signs with sm3 only: name that hash or none")]
+    NeedsSm3,
     /// The padding is not for this algorithm.
     #[error("a padding can be chosen for RSA keys only")]
     NeedsNoPadding,
+    /// The user id is not for this algorithm.
+    #[error("a user id goes with sm2 keys only")]
+    NeedsNoUserId,
+    /// Its length can't be written.
+    #[error("a user id has at most {MAXIMUM_USER_ID} bytes, not {0}")]
+    UserIdTooLong(usize),
+    /// The key is for something else.
+    #[error("{0} keys sign nothing")]
+    SignsNothing(Algorithm),
 }
 
-/// DigestInfo without the digest (RFC 8017 §9.2, note 1).
-fn digest_info_prefix(hash: Hash) -> Vec<u8> {
-    let (algorithm, length) = match hash {
-        Hash::Sha256 => (1, 32),
-        Hash::Sha384 => (2, 48),
-        Hash::Sha512 => (3, 64),
-    };
+/// DigestInfo without the digest (RFC 8017 §9.2, note 1), its hash by the last number of its identifier.
+fn digest_info_prefix(algorithm: u8, length: u8) -> Vec<u8> {
     let mut prefix = vec![0x30, 17 + length, 0x30, 0x0d, 0x06, 0x09];
     prefix.extend([0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, algorithm, 0x05, 0x00, 0x04, length]);
     prefix
@@ -87,86 +102,126 @@ impl Signable {
         }
     }
 
-    /// The same, for a key of `algorithm`.
+    /// The same, for `key`.
     ///
     /// # Errors
     /// [`InputError`], saying what the algorithm needs.
-    pub fn fit(self, algorithm: Algorithm, padding: Option<RsaPadding>) -> Result<Input, InputError> {
+    pub fn fit(self, key: &PublicKey, padding: Option<RsaPadding>) -> Result<Input, InputError> {
+        let algorithm = key.algorithm();
         if padding.is_some() && !algorithm.is_rsa() {
             return Err(InputError::NeedsNoPadding);
         }
-        if algorithm == Algorithm::Ed25519 {
-            return match self {
-                Self::Message { hash: None, value } => Ok(Input { mechanism: Mechanism::Ed25519, hash: None, value }),
-                Self::Message { .. } => Err(InputError::NeedsNoHash),
-                Self::Digest { .. } => Err(InputError::NeedsMessage),
-            };
+        if let Self::Message { user_id: Some(id), .. } = &self {
+            match id.len() {
+                _ if algorithm != Algorithm::Sm2 => return Err(InputError::NeedsNoUserId),
+                length if length > MAXIMUM_USER_ID => return Err(InputError::UserIdTooLong(length)),
+                _ => {}
+            }
         }
-        let mechanism = match (algorithm.is_rsa(), padding.unwrap_or(RsaPadding::Pkcs1)) {
-            (false, _) => Mechanism::Ecdsa,
-            (true, RsaPadding::Pkcs1) => Mechanism::RsaPkcs1,
-            (true, RsaPadding::Pss) => Mechanism::RsaPss,
-        };
+        match algorithm {
+            Algorithm::EcP256 | Algorithm::EcP384 | Algorithm::EcP521 | Algorithm::EcSecp256k1 => {
+                self.hashed(Mechanism::Ecdsa, algorithm)
+            }
+            Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
+                self.for_rsa(padding.unwrap_or(RsaPadding::Pkcs1), algorithm)
+            }
+            Algorithm::Sm2 => self.for_sm2(key),
+            Algorithm::Ed25519 => self.whole(Mechanism::Ed25519, algorithm),
+            Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => self.whole(Mechanism::MlDsa, algorithm),
+            Algorithm::X25519 | Algorithm::Aes256 | Algorithm::Sm4 | Algorithm::HmacSha256 => {
+                Err(InputError::SignsNothing(algorithm))
+            }
+        }
+    }
+
+    /// A message that is signed as it is.
+    fn whole(self, mechanism: Mechanism, algorithm: Algorithm) -> Result<Input, InputError> {
         match self {
-            Self::Message { hash: named, value } => {
+            Self::Message { hash: None, value, .. } => Ok(Input { mechanism, hash: None, value }),
+            Self::Message { .. } => Err(InputError::NeedsNoHash(algorithm)),
+            Self::Digest { .. } => Err(InputError::NeedsMessage(algorithm)),
+        }
+    }
+
+    /// A digest, made here or by the caller.
+    fn hashed(self, mechanism: Mechanism, algorithm: Algorithm) -> Result<Input, InputError> {
+        match self {
+            Self::Message { hash: named, value, .. } => {
                 let named = named.or(algorithm.default_hash());
-                let value = named.map_or(value.clone(), |named| hash(named, &value));
+                let value = match named {
+                    Some(named) => hash(named, &value),
+                    None => value,
+                };
                 Ok(Input { mechanism, hash: named, value })
             }
-            Self::Digest { hash: Some(named), value } => {
-                if value.len() == named.length() {
-                    Ok(Input { mechanism, hash: Some(named), value })
-                } else {
-                    Err(InputError::WrongLength { hash: named, expected: named.length(), given: value.len() })
-                }
+            Self::Digest { hash: Some(named), value } if value.len() == named.length() => {
+                Ok(Input { mechanism, hash: Some(named), value })
             }
-            Self::Digest { hash: None, .. } if algorithm.is_rsa() => Err(InputError::NeedsHash),
+            Self::Digest { hash: Some(hash), value } => {
+                Err(InputError::WrongLength { hash, expected: hash.length(), given: value.len() })
+            }
             Self::Digest { hash: None, value } if (1..=64).contains(&value.len()) => {
                 Ok(Input { mechanism, hash: None, value })
             }
             Self::Digest { hash: None, value } => Err(InputError::RawLength(value.len())),
         }
     }
-}
 
-impl Input {
-    /// As the enclave takes it: the mechanism and its input.
-    pub fn for_enclave(&self) -> (ipc::Mechanism, Vec<u8>) {
-        let hash = self.hash.unwrap_or(Hash::Sha256);
-        match self.mechanism {
-            Mechanism::Ecdsa => (ipc::Mechanism::Ecdsa, self.value.clone()),
-            Mechanism::Ed25519 => (ipc::Mechanism::Eddsa, self.value.clone()),
-            Mechanism::RsaPkcs1 => (ipc::Mechanism::RsaPkcs1, [digest_info_prefix(hash), self.value.clone()].concat()),
-            Mechanism::RsaPss => {
-                let mechanism = match hash {
-                    Hash::Sha256 => ipc::Mechanism::RsaPssSha256,
-                    Hash::Sha384 => ipc::Mechanism::RsaPssSha384,
-                    Hash::Sha512 => ipc::Mechanism::RsaPssSha512,
-                };
-                (mechanism, self.value.clone())
+    fn for_rsa(self, padding: RsaPadding, algorithm: Algorithm) -> Result<Input, InputError> {
+        let mechanism = match padding {
+            RsaPadding::Pkcs1 => Mechanism::RsaPkcs1,
+            RsaPadding::Pss => Mechanism::RsaPss,
+        };
+        match &self {
+            Self::Digest { hash: Some(Hash::Sm3), .. } | Self::Message { hash: Some(Hash::Sm3), .. } => {
+                Err(InputError::NeedsSha2)
             }
+            Self::Digest { hash: None, .. } => Err(InputError::NeedsHash),
+            _ => self.hashed(mechanism, algorithm),
         }
+    }
+
+    fn for_sm2(self, key: &PublicKey) -> Result<Input, InputError> {
+        let value = match self {
+            Self::Digest { hash: None | Some(Hash::Sm3), value } if value.len() == Hash::Sm3.length() => value,
+            Self::Digest { hash: None | Some(Hash::Sm3), value } => {
+                let (hash, given) = (Hash::Sm3, value.len());
+                return Err(InputError::WrongLength { hash, expected: hash.length(), given });
+            }
+            Self::Message { hash: None | Some(Hash::Sm3), value, user_id } => {
+                let key = key.sm2().ok_or(InputError::SignsNothing(key.algorithm()))?;
+                key.digest(user_id.as_deref(), &value).to_vec()
+            }
+            _ => return Err(InputError::NeedsSm3),
+        };
+        Ok(Input { mechanism: Mechanism::Sm2, hash: Some(Hash::Sm3), value })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_does_not_fit_the_algorithm_is_refused() {
-        let digest = |hash, length| Signable::Digest { hash, value: vec![1; length] };
-        let message = |hash| Signable::Message { hash, value: vec![1; 5] };
-        let fits = |signable: Signable, algorithm| signable.fit(algorithm, None).is_ok();
-        assert!(fits(digest(Some(Hash::Sha512), 64), Algorithm::EcP256), "any hash with any curve");
-        assert!(!fits(digest(Some(Hash::Sha256), 31), Algorithm::EcP256));
-        assert!(fits(digest(None, 1), Algorithm::EcP256) && fits(digest(None, 64), Algorithm::EcP256));
-        assert!(!fits(digest(None, 0), Algorithm::EcP256) && !fits(digest(None, 65), Algorithm::EcP256));
-        assert!(
-            !fits(digest(None, 32), Algorithm::Rsa2048) && fits(digest(Some(Hash::Sha384), 48), Algorithm::Rsa2048)
-        );
-        assert!(!fits(digest(Some(Hash::Sha256), 32), Algorithm::Ed25519) && fits(message(None), Algorithm::Ed25519));
-        assert!(!fits(message(Some(Hash::Sha512)), Algorithm::Ed25519));
-        assert!(message(None).fit(Algorithm::EcP256, Some(RsaPadding::Pss)).is_err());
+impl Input {
+    /// As the enclave takes it, for a signature to be written in that form: the mechanism and its input.
+    pub fn for_enclave(&self, form: Form) -> (ipc::Mechanism, Vec<u8>) {
+        let mechanism = match (self.mechanism, self.hash) {
+            (Mechanism::Ecdsa, _) if form.format() == SignatureFormat::Eos => ipc::Mechanism::EcdsaCanonical,
+            (Mechanism::Ecdsa, _) => ipc::Mechanism::Ecdsa,
+            (Mechanism::Ed25519, _) => ipc::Mechanism::Eddsa,
+            (Mechanism::MlDsa, _) => ipc::Mechanism::MlDsa,
+            (Mechanism::Sm2, _) => ipc::Mechanism::Sm2,
+            (Mechanism::RsaPss, Some(Hash::Sha256)) => ipc::Mechanism::RsaPssSha256,
+            (Mechanism::RsaPss, Some(Hash::Sha384)) => ipc::Mechanism::RsaPssSha384,
+            (Mechanism::RsaPss, Some(Hash::Sha512)) => ipc::Mechanism::RsaPssSha512,
+            (Mechanism::RsaPkcs1, Some(hash @ (Hash::Sha256 | Hash::Sha384 | Hash::Sha512))) => {
+                let (algorithm, length) = match hash {
+                    Hash::Sha384 => (2, 48),
+                    Hash::Sha512 => (3, 64),
+                    _ => (1, 32),
+                };
+                let info = [digest_info_prefix(algorithm, length), self.value.clone()].concat();
+                return (ipc::Mechanism::RsaPkcs1, info);
+            }
+            // No signature, which `fit` never gives: the enclave refuses it.
+            _ => ipc::Mechanism::Unspecified,
+        };
+        (mechanism, self.value.clone())
     }
 }

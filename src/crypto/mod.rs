@@ -1,23 +1,40 @@
-//! Public-key cryptography in software: what is signed, how signatures are written, and whether they verify.
+//! Public-key cryptography in software: what is signed, how signatures and keys are written, whether signatures verify,
+//! and encrypting to a public key.
 //!
 //! **Invariant**: nothing here holds or sees a private key.
 //!
-//! **Not here**: signing (chancery-enclave), certificates (`certificates`).
+//! **Not here**: signing and decrypting (chancery-enclave), certificates (`certificates`).
 
 mod encoding;
+mod encryption;
+mod form;
 mod input;
+mod key_forms;
 mod public_key;
+mod recovery;
+mod sm2_ciphertext;
+mod sm2_key;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use encoding::{EncodingError, from_der, low_s, to_der};
+pub use encryption::{EncryptionError, encrypt_to};
+pub use form::{Form, FormError, Written};
 pub use input::{Input, InputError, Signable};
+pub use key_forms::KeyForms;
 pub use public_key::{PublicKey, PublicKeyError};
+pub use sm2_ciphertext::{MAXIMUM_SM2_PLAINTEXT, Sm2CiphertextError, sm2_ciphertext_from};
 
 use crate::model::Hash;
 use aws_lc_rs::digest;
+use sm3::{Digest as _, Sm3};
 
 /// The digest of `message`.
 pub fn hash(hash: Hash, message: &[u8]) -> Vec<u8> {
-    digest::digest(digest_algorithm(hash), message).as_ref().to_vec()
+    match digest_algorithm(hash) {
+        Some(algorithm) => digest::digest(algorithm, message).as_ref().to_vec(),
+        None => Sm3::digest(message).to_vec(),
+    }
 }
 
 /// SHA-256 of `bytes`.
@@ -27,10 +44,17 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     out
 }
 
-fn digest_algorithm(hash: Hash) -> &'static digest::Algorithm {
+/// Whether two byte strings are equal, in a time that does not tell where they differ.
+pub fn equal(one: &[u8], other: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(one, other).is_ok()
+}
+
+/// The hash in aws-lc, which has no SM3.
+fn digest_algorithm(hash: Hash) -> Option<&'static digest::Algorithm> {
     match hash {
-        Hash::Sha256 => &digest::SHA256,
-        Hash::Sha384 => &digest::SHA384,
-        Hash::Sha512 => &digest::SHA512,
+        Hash::Sha256 => Some(&digest::SHA256),
+        Hash::Sha384 => Some(&digest::SHA384),
+        Hash::Sha512 => Some(&digest::SHA512),
+        Hash::Sm3 => None,
     }
 }

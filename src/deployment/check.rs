@@ -41,6 +41,7 @@ pub async fn check(configuration: &Configuration) -> Result<Vec<String>, Deploym
         deployment: options.deployment,
         origin: options.origin,
         sessions: options.sessions,
+        open_keys: options.open_keys,
         checkpoint_size: 0,
     };
     let opened = ask!(process, Open(open) => Opened);

@@ -114,7 +114,9 @@ async fn make(directory: &Path, listen: SocketAddr, library: Option<PathBuf>) ->
         "# Made by `chanceryd dev`. `listen` is what the first start was given; each start's --listen goes before it.\n\
          [service]\norigin = \"chancery-dev/{}\"\nlisten = \"{listen}\"\nserver_names = [\"localhost\", \"127.0.0.1\", \"::1\"]\n\n\
          [token]\nlibrary = {library:?}\nlabel = \"{}\"\npin_file = \"pin\"\nsessions = 2\n\n\
-         [token.environment]\nSOFTHSM2_CONF = {softhsm_conf:?}\n{organizations}",
+         [token.environment]\nSOFTHSM2_CONF = {softhsm_conf:?}\n\n\
+         # Short enough to be tried out.\n\
+         [keys]\nminimum_destruction_wait = \"0s\"\nminimum_rotation_interval = \"1s\"\n{organizations}",
         uuid::Uuid::new_v4(),
         token.label,
     );

@@ -68,6 +68,7 @@ pub async fn init(configuration: &Configuration) -> Result<Vec<String>, Deployme
         deployment: deployment.clone(),
         origin: configuration.origin.clone(),
         sessions: 1,
+        open_keys: 1,
         checkpoint_size: 0,
     };
     let _opened: ipc::Opened = ask!(process, Open(open) => Opened)?;
@@ -120,7 +121,7 @@ fn bootstrap(configuration: &Configuration) -> Result<(Vec<Row>, Vec<String>), D
     let create_time = jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX);
     for BootstrapOrganization { name, enrolling_roles, anchors: given, principals } in &configuration.bootstrap {
         let enrolling_roles = enrolling_roles.clone();
-        organizations.push(Organization { name: name.clone(), enrolling_roles, create_time });
+        organizations.push(Organization::new(name.clone(), enrolling_roles, create_time));
         lines.push(format!("organization {name}"));
         for anchor in given {
             let certificate = read_certificate(&anchor.certificate)?;

@@ -26,16 +26,22 @@ pub struct KeyEntry {
 pub struct Version {
     /// The version.
     pub row: KeyVersion,
-    /// Its public key, parsed.
-    pub public_key: PublicKey,
+    /// Its public key, parsed; a secret key has none.
+    pub public_key: Option<PublicKey>,
     /// Why the version is not used: the store disagrees with the log.
     pub mismatch: Option<String>,
 }
 
 impl Version {
     pub(super) fn new(row: KeyVersion, algorithm: Algorithm, mismatch: Option<String>) -> Result<Self, DirectoryError> {
-        let public_key = PublicKey::parse(algorithm, &row.public_key)
-            .map_err(|error| DirectoryError::Malformed { name: row.name.to_string(), problem: error.to_string() })?;
+        let malformed = |problem| DirectoryError::Malformed { name: row.name.to_string(), problem };
+        let public_key = match (algorithm.is_secret(), row.public_key.is_empty()) {
+            (true, true) => None,
+            (true, false) => return Err(malformed("a secret key with a public key".into())),
+            (false, _) => {
+                Some(PublicKey::registered(algorithm, &row.public_key).map_err(|error| malformed(error.to_string()))?)
+            }
+        };
         Ok(Self { row, public_key, mismatch })
     }
 }

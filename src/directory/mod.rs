@@ -15,22 +15,26 @@ pub use reconcile::{DirectoryError, LoggedStates};
 use crate::{
     crypto::sha256,
     identity::{Registry, RegistryError},
-    model::{KeyName, Organization, OrganizationName, Registration, TrustAnchor},
+    model::{Backup, BackupName, KeyName, Organization, OrganizationName, PrincipalName, Registration, TrustAnchor},
     store::Row,
 };
 use arc_swap::ArcSwap;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ops::Bound,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// See the module.
 pub struct Directory {
+    deployment: String,
     content: RwLock<Content>,
+    /// Told of every key that changes.
+    watcher: OnceLock<UnboundedSender<KeyName>>,
     registry: Arc<ArcSwap<Registry>>,
     identity_epoch: AtomicU64,
 }
@@ -41,20 +45,36 @@ struct Content {
     anchors: BTreeMap<String, TrustAnchor>,
     registrations: BTreeMap<String, Registration>,
     keys: BTreeMap<KeyName, Arc<KeyEntry>>,
-    /// SHA-256 of the SubjectPublicKeyInfo of every key version ever kept here, with the key's name.
-    public_keys: HashMap<[u8; 32], KeyName>,
+    backups: BTreeMap<BackupName, Backup>,
+    /// SHA-256 of the SubjectPublicKeyInfo of every key version ever kept here.
+    public_keys: HashSet<[u8; 32]>,
 }
 
 impl Directory {
-    fn new(rows: impl IntoIterator<Item = Row>, mismatches: &HashMap<String, String>) -> Result<Self, DirectoryError> {
+    fn new(
+        deployment: String,
+        rows: impl IntoIterator<Item = Row>,
+        mismatches: &HashMap<String, String>,
+    ) -> Result<Self, DirectoryError> {
         let mut content = Content::default();
         content.apply(rows.into_iter().collect(), mismatches)?;
         let registry = Arc::new(ArcSwap::from_pointee(content.registry()?));
-        Ok(Self { content: RwLock::new(content), registry, identity_epoch: AtomicU64::new(1) })
+        let watcher = OnceLock::new();
+        Ok(Self { deployment, content: RwLock::new(content), watcher, registry, identity_epoch: AtomicU64::new(1) })
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Content> {
         self.content.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The deployment's id.
+    pub fn deployment(&self) -> &str {
+        &self.deployment
+    }
+
+    /// The registration of a principal.
+    pub fn registration(&self, name: &PrincipalName) -> Option<Registration> {
+        self.read().registrations.get(&name.to_string()).cloned()
     }
 
     /// The registry, as the TLS layer shares it.
@@ -77,6 +97,18 @@ impl Directory {
         self.read().organizations.get(name).cloned()
     }
 
+    /// All organizations, by name.
+    pub fn organizations(&self) -> Vec<Organization> {
+        self.read().organizations.values().cloned().collect()
+    }
+
+    /// Names of keys that change from now on. One may watch; for another, nothing comes.
+    pub fn watch_keys(&self) -> UnboundedReceiver<KeyName> {
+        let (sender, receiver) = unbounded_channel();
+        let _ = self.watcher.set(sender);
+        receiver
+    }
+
     /// Up to `limit` keys of `organization` by name, those after the key id `after`.
     pub fn keys(&self, organization: &OrganizationName, after: Option<&KeyName>, limit: usize) -> Vec<Arc<KeyEntry>> {
         let content = self.read();
@@ -95,9 +127,15 @@ impl Directory {
             .collect()
     }
 
+    /// An organization's backups, by name.
+    pub fn backups(&self, organization: &OrganizationName) -> Vec<Backup> {
+        let content = self.read();
+        content.backups.values().filter(|backup| backup.name.organization() == organization).cloned().collect()
+    }
+
     /// Whether a key version with this public key (SHA-256 of its SubjectPublicKeyInfo) was ever kept here.
     pub fn holds(&self, public_key_sha256: &[u8; 32]) -> bool {
-        self.read().public_keys.contains_key(public_key_sha256)
+        self.read().public_keys.contains(public_key_sha256)
     }
 
     /// Takes over what a durable record says.
@@ -105,15 +143,26 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError`] when the rows do not fit together: a defect of whoever made the record.
     pub fn apply(&self, rows: Vec<Row>) -> Result<(), DirectoryError> {
-        let identities = rows.iter().any(|row| !matches!(row, Row::Key(_)));
+        let identities = rows.iter().any(|row| !matches!(row, Row::Key(_) | Row::Backup(_)));
         let registry =
             rows.iter().any(|row| matches!(row, Row::Organization(_) | Row::Anchor(_) | Row::Registration(_)));
+        let changed: BTreeSet<KeyName> = (rows.iter())
+            .filter_map(|row| match row {
+                Row::Key(row) => Some(row.name.clone()),
+                Row::KeyVersion(row) => Some(row.name.key().clone()),
+                _ => None,
+            })
+            .collect();
         let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
         content.apply(rows, &HashMap::new())?;
         if registry {
             self.registry.store(Arc::new(content.registry()?));
         }
         drop(content);
+        if let Some(watcher) = self.watcher.get() {
+            // One that is gone does not care.
+            changed.into_iter().for_each(|key| drop(watcher.send(key)));
+        }
         if identities {
             self.identity_epoch.fetch_add(1, Ordering::AcqRel);
         }
@@ -145,6 +194,7 @@ impl Content {
                 }
                 Row::Anchor(row) => drop(self.anchors.insert(name, row)),
                 Row::Registration(row) => drop(self.registrations.insert(name, row)),
+                Row::Backup(row) => drop(self.backups.insert(row.name.clone(), row)),
                 Row::Key(row) => {
                     let versions = self.keys.get(&row.name).map(|entry| entry.versions.clone()).unwrap_or_default();
                     self.keys.insert(row.name.clone(), Arc::new(KeyEntry { key: row, versions, mismatch }));
@@ -157,7 +207,9 @@ impl Content {
             let name = row.name.key().clone();
             let entry = self.keys.get(&name).ok_or_else(|| DirectoryError::Orphan(row.name.to_string()))?;
             let version = Version::new(row, entry.key.algorithm, mismatch)?;
-            self.public_keys.insert(*version.public_key.sha256(), name.clone());
+            if let Some(key) = version.public_key.as_ref().filter(|_| version.row.was_kept_here()) {
+                self.public_keys.insert(*key.sha256());
+            }
             let mut entry = KeyEntry::clone(entry);
             entry.versions.insert(version.row.name.number(), Arc::new(version));
             self.keys.insert(name, Arc::new(entry));

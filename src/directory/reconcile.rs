@@ -8,7 +8,7 @@ use crate::{
     identity::RegistryError,
     store::{Contents, Row, RowError},
 };
-use chancery_audit::record::Record;
+use chancery_audit::record::{Record, ResourceState};
 use std::collections::HashMap;
 
 /// The last state of every resource in the log, gathered record by record.
@@ -16,7 +16,8 @@ use std::collections::HashMap;
 pub struct LoggedStates {
     size: u64,
     deployment: Option<String>,
-    last: HashMap<String, (u64, Row)>,
+    /// By name: the record that has it, and the state, without its name. Parsed only once all are known.
+    last: HashMap<String, (u64, ResourceState)>,
 }
 
 /// Log and store do not make a directory.
@@ -74,23 +75,16 @@ pub enum DirectoryError {
 
 impl LoggedStates {
     /// Takes in the log's next record.
-    ///
-    /// # Errors
-    /// [`DirectoryError::Record`] when one of its states does not parse.
-    pub fn add(&mut self, record: &Record) -> Result<(), DirectoryError> {
+    pub fn add(&mut self, record: &Record) {
         self.size = record.index + 1;
         if let Some(genesis) = &record.genesis {
             self.deployment = Some(genesis.deployment.clone());
         }
         for state in &record.states {
-            let row = Row::parse(state).map_err(|problem| DirectoryError::Record {
-                index: record.index,
-                name: state.name.clone(),
-                problem,
-            })?;
-            self.last.insert(state.name.clone(), (record.index, row));
+            let unnamed =
+                ResourceState { name: String::new(), r#type: state.r#type.clone(), value: state.value.clone() };
+            self.last.insert(state.name.clone(), (record.index, unnamed));
         }
-        Ok(())
     }
 
     /// The deployment that the genesis record names.
@@ -116,14 +110,19 @@ impl LoggedStates {
         if contents.log_size > self.size {
             return Err(DirectoryError::LogBehind { store: contents.log_size, log: self.size });
         }
-        let mut stored: HashMap<String, Result<Row, RowError>> = contents.rows.into_iter().collect();
+        let mut stored: HashMap<String, Option<ResourceState>> = contents.rows.into_iter().collect();
         let mut mismatches = HashMap::new();
         let (mut rows, mut behind) = (Vec::new(), Vec::new());
-        for (name, (index, row)) in self.last {
+        for (name, (index, logged)) in self.last {
             let kept = stored.remove(&name);
+            let logged = ResourceState { name: name.clone(), ..logged };
+            let row = Row::parse(&logged).map_err(|problem| {
+                let name = name.clone();
+                DirectoryError::Record { index, name, problem }
+            })?;
             if index >= contents.log_size {
                 behind.push(row.clone());
-            } else if let Some(difference) = difference(&row, kept.as_ref()) {
+            } else if let Some(difference) = difference(&logged, &row, kept) {
                 let why = format!("{difference} (audit record {index}); the log is the authority");
                 tracing::error!(resource = name, why, "STATE_MISMATCH: the store disagrees with the audit log");
                 mismatches.insert(name, why);
@@ -136,17 +135,23 @@ impl LoggedStates {
                 "STATE_MISMATCH: the store has a row that the audit log does not know; ignored"
             );
         }
-        Ok((Directory::new(rows, &mismatches)?, behind))
+        Ok((Directory::new(log, rows, &mismatches)?, behind))
     }
 }
 
 /// How the store's row differs from the log's, for people.
-fn difference(logged: &Row, stored: Option<&Result<Row, RowError>>) -> Option<String> {
+fn difference(state: &ResourceState, logged: &Row, stored: Option<Option<ResourceState>>) -> Option<String> {
+    let stored = match stored {
+        None => return Some("the store has lost its row".into()),
+        // The same bytes say the same.
+        Some(Some(stored)) if stored == *state => return None,
+        Some(Some(stored)) => Row::parse(&stored),
+        Some(None) => Err(RowError::Malformed("row of the store")),
+    };
     match stored {
-        None => Some("the store has lost its row".into()),
-        Some(Err(error)) => Some(format!("the store's row is malformed: {error}")),
-        Some(Ok(stored)) if stored == logged => None,
-        Some(Ok(stored)) => Some(match (logged, stored) {
+        Err(error) => Some(format!("the store's row is malformed: {error}")),
+        Ok(stored) if stored == *logged => None,
+        Ok(stored) => Some(match (logged, &stored) {
             (Row::Key(logged), Row::Key(stored)) if logged.owner != stored.owner => {
                 format!("the store says owner {}, the log says {}", stored.owner, logged.owner)
             }

@@ -2,12 +2,14 @@
 //!
 //! **Invariants**: the process is a direct child with one socket, its stdin, and no other descriptor of ours; it gets
 //! only the environment that the configuration gives it. Every call is answered once: by the enclave, by its end, or by
-//! its deadline. Dropping an [`EnclaveProcess`] ends the process.
+//! its deadline. Dropping an [`EnclaveProcess`] ends the process. What a key is to be used on, and what came of that,
+//! stays in no buffer here once it was sent or handed on.
 
-use chancery_ipc::{Frames, MAX_FRAME, Request, Response, encode, request::Verb, response::Result as Reply};
+use super::pending::{Pending, Waiting};
+use chancery_ipc::{Frames, HEADER, MAX_FRAME, Request, Response, encode, request::Verb, response::Result as Reply};
 use prost::Message;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -24,6 +26,7 @@ use tokio::{
     process::{Child, Command},
     sync::{mpsc, oneshot},
 };
+use zeroize::Zeroize;
 
 /// The enclave's program can't be started.
 #[derive(Debug, thiserror::Error)]
@@ -50,26 +53,23 @@ pub enum CallError {
     TooLarge,
 }
 
-struct Waiting {
-    until: Instant,
-    reply: oneshot::Sender<Reply>,
-    /// The caller's request id, for the quarantine.
-    request_id: Option<String>,
-}
-
-/// Requests sent and not answered.
-#[derive(Default)]
-struct Pending {
-    waiting: HashMap<u64, Waiting>,
-    ended: bool,
-}
-
 /// The end of the conversation that callers hold.
 #[derive(Clone)]
 pub struct Connection {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Outgoing>,
     pending: Arc<Mutex<Pending>>,
     next_id: Arc<AtomicU64>,
+}
+
+/// A request on its way: wiped when dropped.
+struct Outgoing(Request);
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(Verb::UseKey(request)) = &mut self.0.verb {
+            request.input.zeroize();
+        }
+    }
 }
 
 /// See the module.
@@ -178,8 +178,9 @@ impl Connection {
     pub async fn call(&self, verb: Verb, deadline: Duration, request_id: Option<&str>) -> Result<Reply, CallError> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let unix = (SystemTime::now() + deadline).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let request = Request { id, deadline_unix_millis: u64::try_from(unix).unwrap_or(u64::MAX), verb: Some(verb) };
-        if request.encoded_len() > MAX_FRAME {
+        let deadline_unix_millis = u64::try_from(unix).unwrap_or(u64::MAX);
+        let request = Outgoing(Request { id, deadline_unix_millis, verb: Some(verb) });
+        if request.0.encoded_len() > MAX_FRAME {
             return Err(CallError::TooLarge);
         }
         let until = Instant::now() + deadline;
@@ -197,7 +198,8 @@ impl Connection {
                 return Err(CallError::NotSent);
             }
             let request_id = request_id.map(ToOwned::to_owned);
-            pending.waiting.insert(id, Waiting { until, reply, request_id });
+            let makes_key = matches!(request.0.verb, Some(Verb::GenerateKey(_) | Verb::ImportKey(_)));
+            pending.waiting.insert(id, Waiting { until, reply, request_id, makes_key });
         }
         place.send(request);
         match tokio::time::timeout_at(until.into(), answer).await {
@@ -208,10 +210,14 @@ impl Connection {
         }
     }
 
-    /// By how much the enclave is late with the request whose deadline passed first.
+    /// Requests that are not answered yet.
+    pub fn in_flight(&self) -> usize {
+        lock(&self.pending).waiting.len()
+    }
+
+    /// By how much the enclave is late, if it is.
     pub fn overdue(&self) -> Option<Duration> {
-        let now = Instant::now();
-        lock(&self.pending).waiting.values().filter_map(|waiting| now.checked_duration_since(waiting.until)).max()
+        lock(&self.pending).overdue(Instant::now())
     }
 
     /// Request ids that the enclave may have been working on when it ended: the oldest `most`. All callers learn that
@@ -226,17 +232,21 @@ impl Connection {
 }
 
 /// Writes what is queued in one go, so that a burst costs one system call.
-async fn write_requests(mut queue: mpsc::Receiver<Request>, mut socket: OwnedWriteHalf) {
+async fn write_requests(mut queue: mpsc::Receiver<Outgoing>, mut socket: OwnedWriteHalf) {
     let (mut batch, mut buffer) = (Vec::new(), Vec::new());
     while queue.recv_many(&mut batch, 128).await > 0 {
-        buffer.clear();
+        // At once: while it is empty there is nothing in it that a longer one would leave behind.
+        buffer.reserve(batch.iter().map(|request: &Outgoing| HEADER + request.0.encoded_len()).sum());
         for request in batch.drain(..) {
-            if let Err(error) = encode(&request, &mut buffer) {
+            if let Err(error) = encode(&request.0, &mut buffer) {
                 // Its length was checked before.
                 tracing::error!(%error, "a request to the enclave was dropped");
             }
         }
-        if socket.write_all(&buffer).await.is_err() {
+        let written = socket.write_all(&buffer).await;
+        buffer.as_mut_slice().zeroize();
+        buffer.clear();
+        if written.is_err() {
             return;
         }
     }
@@ -248,7 +258,10 @@ async fn read_replies(mut socket: OwnedReadHalf, pending: Arc<Mutex<Pending>>, e
     let why = loop {
         match socket.read(&mut buffer).await {
             Ok(0) => break "the enclave closed its socket".to_owned(),
-            Ok(length) => frames.extend(&buffer[..length]),
+            Ok(length) => {
+                frames.extend(&buffer[..length]);
+                buffer[..length].zeroize();
+            }
             Err(error) => break format!("reading from the enclave failed: {error}"),
         }
         if let Err(error) = dispatch(&mut frames, &pending) {
@@ -260,9 +273,11 @@ async fn read_replies(mut socket: OwnedReadHalf, pending: Arc<Mutex<Pending>>, e
 
 fn dispatch(frames: &mut Frames, pending: &Mutex<Pending>) -> Result<(), chancery_ipc::FrameError> {
     while let Some(Response { id, result }) = frames.next_message()? {
-        let waiting = lock(pending).waiting.remove(&id);
-        if let (Some(waiting), Some(result)) = (waiting, result) {
-            let _ = waiting.reply.send(result);
+        let waiting = lock(pending).answered(id, Instant::now());
+        if let (Some(waiting), Some(result)) = (waiting, result)
+            && let Err(Reply::KeyUsed(mut unwanted)) = waiting.reply.send(result)
+        {
+            unwanted.output.zeroize();
         }
     }
     Ok(())

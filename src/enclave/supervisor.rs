@@ -9,7 +9,10 @@ use super::{
     login::{LoginMarker, LoginRefused},
     quarantine::Quarantine,
 };
-use crate::error::{Error, Performed as Done};
+use crate::{
+    error::{Error, Performed as Done},
+    store::Store,
+};
 use chancery_api::reasons;
 use chancery_ipc::{self as ipc, FaultReason, request::Verb, response::Result as Reply};
 use std::{
@@ -21,12 +24,18 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
 
 /// How long a call waits for a fresh enclave before it fails.
 const WAIT_FOR_RESTART: Duration = Duration::from_secs(3);
 /// Making a key pair may take so long at least.
 const GENERATION_DEADLINE: Duration = Duration::from_secs(60);
+/// Verbs of the enclave's one control thread that are sent at a time. An answer that is late ends the enclave, and so each
+/// waits here for its turn, and there for nothing; a queue that is full there would hold up signatures, too.
+const TURNS: usize = 1;
 /// An enclave that is so late with an answer hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The first restart is immediate; one that fails soon after is tried again after so many milliseconds.
@@ -49,6 +58,8 @@ pub struct EnclaveOptions {
     pub origin: String,
     /// Session threads.
     pub sessions: u32,
+    /// The most ENCLAVE keys that are open at a time.
+    pub open_keys: u32,
     /// An operation not answered by then is given up, and the enclave ended.
     pub operation_deadline: Duration,
 }
@@ -87,7 +98,12 @@ pub struct Enclave {
     quarantine: Arc<Quarantine>,
     restarts: Arc<AtomicU64>,
     operation_deadline: Duration,
+    sessions: usize,
+    /// See [`TURNS`].
+    turns: Semaphore,
     supervisor: JoinHandle<()>,
+    /// Where wrapped keys are kept.
+    pub(super) store: Arc<dyn Store>,
 }
 
 impl Drop for Enclave {
@@ -105,6 +121,7 @@ impl Enclave {
         options: EnclaveOptions,
         marker: LoginMarker,
         checkpoint_size: Arc<AtomicU64>,
+        store: Arc<dyn Store>,
     ) -> Result<(Self, Arc<OpenedToken>), Unavailable> {
         let (process, opened) = open(&options, &marker, &checkpoint_size).await.map_err(|failure| failure.why)?;
         let opened = Arc::new(opened);
@@ -112,7 +129,7 @@ impl Enclave {
         let (publish, state) = watch::channel(ready);
         let quarantine = Arc::new(Quarantine::default());
         let restarts = Arc::new(AtomicU64::new(0));
-        let operation_deadline = options.operation_deadline;
+        let (operation_deadline, sessions) = (options.operation_deadline, options.sessions as usize);
         let supervision = Supervision {
             options,
             marker,
@@ -122,7 +139,8 @@ impl Enclave {
             restarts: Arc::clone(&restarts),
         };
         let supervisor = tokio::spawn(supervision.run(process));
-        Ok((Self { state, quarantine, restarts, operation_deadline, supervisor }, opened))
+        let turns = Semaphore::new(TURNS);
+        Ok((Self { state, quarantine, restarts, operation_deadline, sessions, turns, supervisor, store }, opened))
     }
 
     /// What is known of the token while it is open.
@@ -130,6 +148,14 @@ impl Enclave {
         match &*self.state.borrow() {
             State::Ready { opened, .. } => Some(Arc::clone(opened)),
             _ => None,
+        }
+    }
+
+    /// Whether requests wait for a session of the token.
+    pub fn is_busy(&self) -> bool {
+        match &*self.state.borrow() {
+            State::Ready { connection, .. } => connection.in_flight() >= self.sessions,
+            _ => true,
         }
     }
 
@@ -156,10 +182,16 @@ impl Enclave {
                     .into(),
             });
         }
+        let _turn = if one_by_one(&verb) {
+            let turn = tokio::time::timeout(GENERATION_DEADLINE, self.turns.acquire()).await;
+            Some(turn.map_err(|_| Error::Deadline(Done::No))?)
+        } else {
+            None
+        };
         let (connection, incarnation) = self.ready().await?;
         // A token may take its time to make a key.
         let deadline = match &verb {
-            Verb::GenerateKeyPair(_) => self.operation_deadline.max(GENERATION_DEADLINE),
+            Verb::GenerateKey(_) | Verb::ImportKey(_) => self.operation_deadline.max(GENERATION_DEADLINE),
             _ => self.operation_deadline,
         };
         match connection.call(verb, deadline, request_id).await {
@@ -187,6 +219,11 @@ impl Enclave {
             _ => Err(unavailable("the token's enclave is being started; try again", Done::No)),
         }
     }
+}
+
+/// Whether the enclave's one control thread does it.
+fn one_by_one(verb: &Verb) -> bool {
+    !matches!(verb, Verb::UseKey(_) | Verb::CloseKey(_) | Verb::Random(_) | Verb::SignCheckpoint(_))
 }
 
 fn unavailable(message: &str, performed: Done) -> Error {
@@ -290,6 +327,7 @@ async fn open(
         deployment: options.deployment.clone(),
         origin: options.origin.clone(),
         sessions: options.sessions,
+        open_keys: options.open_keys,
         checkpoint_size: checkpoint_size.load(Ordering::Acquire),
     });
     let deadline = options.operation_deadline.max(Duration::from_secs(10));

@@ -2,9 +2,9 @@
 
 use super::{Parts, convert, peer, status::status, uncancelled};
 use crate::{
-    certificates::{CertificateRequest, Profile},
+    certificates::{BoundCertificate, CertificateRequest, Profile},
     error::Error,
-    issuing::{Issuing, NewCertificate, NewRequest, rejected},
+    issuing::{Binding, Issuing, NewCertificate, NewRequest, rejected},
     model::RequestId,
 };
 use chancery_api::v1::{self, CertificateProfile, certificate_service_server::CertificateService};
@@ -62,6 +62,14 @@ fn new_certificate(mut wire: v1::IssueCertificateRequest) -> Result<(NewCertific
     Ok((new, RequestId { id, hash }))
 }
 
+fn binding(mut wire: v1::BindCertificateRequest) -> Result<(Binding, RequestId), Error> {
+    let id = convert::request_id(&wire.request_id)?;
+    wire.request_id.clear();
+    let request = RequestId { id, hash: convert::content_hash(&wire) };
+    let certificate = BoundCertificate::parse(&wire.certificate).map_err(|error| rejected(&error, "certificate"))?;
+    Ok((Binding { version: convert::name("name", &wire.name)?, certificate }, request))
+}
+
 #[tonic::async_trait]
 impl CertificateService for Service {
     async fn create_certificate_signing_request(
@@ -95,5 +103,16 @@ impl CertificateService for Service {
             issuer: issued.version,
             record_index: issued.index,
         }))
+    }
+
+    async fn bind_certificate(
+        &self,
+        request: Request<v1::BindCertificateRequest>,
+    ) -> Result<Response<v1::Key>, Status> {
+        let peer = peer(&request)?;
+        let (binding, id) = binding(request.into_inner()).map_err(|error| status(&error))?;
+        let issuing = Arc::clone(&self.issuing);
+        let entry = uncancelled(async move { issuing.bind(peer, binding, id).await }).await?;
+        Ok(Response::new(convert::wire_key(&entry, true)))
     }
 }

@@ -4,10 +4,17 @@ use crate::{
     crypto::{Signable, sha256},
     directory::{KeyEntry, Version},
     error::Error,
-    model::{Algorithm, Check, Hash, KeyOrVersionName, KeyState, Protection, Purpose, RsaPadding, SignatureFormat},
+    model::{
+        Algorithm, Check, Hash, Key, KeyOrVersionName, KeyState, KeyVersion, Origin, Protection, Purpose, Rotation,
+        RsaPadding, SignatureFormat,
+    },
 };
-use chancery_api::{reasons, v1};
+use chancery_api::{
+    reasons,
+    v1::{self, rotation_schedule},
+};
 use prost::Message;
+use std::time::Duration;
 
 pub(super) fn name<T: std::str::FromStr<Err = E>, E: ToString>(field: &'static str, text: &str) -> Result<T, Error> {
     text.parse().map_err(|error| Error::invalid(field, error))
@@ -43,86 +50,102 @@ fn unknown(field: &'static str, value: i32) -> Error {
     Error::invalid(field, format!("unknown value {value}"))
 }
 
+/// From a wire enum to the model's: `None` for UNSPECIFIED.
+macro_rules! from_wire {
+    ($parse:ident, $field:literal, $name:ident { $($words:ident),+ $(,)? }) => {
+        pub(super) fn $parse(value: i32) -> Result<Option<$name>, Error> {
+            match v1::$name::try_from(value).map_err(|_| unknown($field, value))? {
+                v1::$name::Unspecified => Ok(None),
+                $(v1::$name::$words => Ok(Some($name::$words)),)+
+            }
+        }
+    };
+}
+
+/// From the model's enum to the wire's.
+macro_rules! to_wire {
+    ($wire:ident, $name:ident { $($words:ident),+ $(,)? }) => {
+        pub(super) fn $wire(value: $name) -> v1::$name {
+            match value { $($name::$words => v1::$name::$words),+ }
+        }
+    };
+}
+
+/// Both ways.
+macro_rules! words {
+    ($parse:ident, $wire:ident, $field:literal, $name:ident { $($words:ident),+ $(,)? }) => {
+        from_wire!($parse, $field, $name { $($words),+ });
+        to_wire!($wire, $name { $($words),+ });
+    };
+}
+
+words!(
+    parse_algorithm,
+    wire_algorithm,
+    "key.algorithm",
+    Algorithm {
+        EcP256,
+        EcP384,
+        EcP521,
+        EcSecp256k1,
+        Ed25519,
+        Rsa2048,
+        Rsa3072,
+        Rsa4096,
+        Sm2,
+        MlDsa44,
+        MlDsa65,
+        MlDsa87,
+        X25519,
+        Aes256,
+        Sm4,
+        HmacSha256
+    }
+);
+words!(parse_purpose, wire_purpose, "key.purpose", Purpose { Sign, Certify, Encrypt, Agree, Mac, Wrap });
+words!(parse_protection, wire_protection, "key.protection", Protection { Token, Enclave });
+words!(check, wire_check, "key.check", Check { Always, Sampled, Never });
+to_wire!(wire_origin, Origin { Generated, Imported, Restored });
+to_wire!(wire_state, KeyState { PreActive, Active, Suspended, Deactivated, Compromised, Destroyed });
+from_wire!(parse_hash, "hash", Hash { Sha256, Sha384, Sha512, Sm3 });
+from_wire!(parse_format, "format", SignatureFormat { Der, Raw, Ethereum, Eos });
+from_wire!(padding, "padding", RsaPadding { Pkcs1, Pss });
+
 pub(super) fn algorithm(value: i32) -> Result<Algorithm, Error> {
-    let field = "key.algorithm";
-    match v1::Algorithm::try_from(value).map_err(|_| unknown(field, value))? {
-        v1::Algorithm::Unspecified => Err(Error::invalid(field, "required")),
-        v1::Algorithm::EcP256 => Ok(Algorithm::EcP256),
-        v1::Algorithm::EcP384 => Ok(Algorithm::EcP384),
-        v1::Algorithm::EcP521 => Ok(Algorithm::EcP521),
-        v1::Algorithm::EcSecp256k1 => Ok(Algorithm::EcSecp256k1),
-        v1::Algorithm::Ed25519 => Ok(Algorithm::Ed25519),
-        v1::Algorithm::Rsa2048 => Ok(Algorithm::Rsa2048),
-        v1::Algorithm::Rsa3072 => Ok(Algorithm::Rsa3072),
-        v1::Algorithm::Rsa4096 => Ok(Algorithm::Rsa4096),
-    }
+    parse_algorithm(value)?.ok_or_else(|| Error::invalid("key.algorithm", "required"))
 }
 
-pub(super) fn wire_algorithm(algorithm: Algorithm) -> v1::Algorithm {
-    match algorithm {
-        Algorithm::EcP256 => v1::Algorithm::EcP256,
-        Algorithm::EcP384 => v1::Algorithm::EcP384,
-        Algorithm::EcP521 => v1::Algorithm::EcP521,
-        Algorithm::EcSecp256k1 => v1::Algorithm::EcSecp256k1,
-        Algorithm::Ed25519 => v1::Algorithm::Ed25519,
-        Algorithm::Rsa2048 => v1::Algorithm::Rsa2048,
-        Algorithm::Rsa3072 => v1::Algorithm::Rsa3072,
-        Algorithm::Rsa4096 => v1::Algorithm::Rsa4096,
-    }
-}
-
-pub(super) fn purpose(value: i32) -> Result<Purpose, Error> {
-    match v1::Purpose::try_from(value).map_err(|_| unknown("key.purpose", value))? {
-        v1::Purpose::Unspecified | v1::Purpose::Sign => Ok(Purpose::Sign),
-        v1::Purpose::Certify => Ok(Purpose::Certify),
-    }
+/// The purpose named, or the algorithm's first.
+pub(super) fn purpose(value: i32, algorithm: Algorithm) -> Result<Purpose, Error> {
+    Ok(parse_purpose(value)?.unwrap_or(algorithm.purposes()[0]))
 }
 
 pub(super) fn protection(value: i32) -> Result<Protection, Error> {
-    match v1::Protection::try_from(value).map_err(|_| unknown("key.protection", value))? {
-        v1::Protection::Unspecified | v1::Protection::Token => Ok(Protection::Token),
-    }
-}
-
-pub(super) fn check(value: i32) -> Result<Option<Check>, Error> {
-    match v1::Check::try_from(value).map_err(|_| unknown("key.check", value))? {
-        v1::Check::Unspecified => Ok(None),
-        v1::Check::Always => Ok(Some(Check::Always)),
-        v1::Check::Sampled => Ok(Some(Check::Sampled)),
-        v1::Check::Never => Ok(Some(Check::Never)),
-    }
+    Ok(parse_protection(value)?.unwrap_or(Protection::Token))
 }
 
 pub(super) fn hash(field: &'static str, value: i32) -> Result<Option<Hash>, Error> {
-    match v1::Hash::try_from(value).map_err(|_| unknown(field, value))? {
-        v1::Hash::Unspecified => Ok(None),
-        v1::Hash::Sha256 => Ok(Some(Hash::Sha256)),
-        v1::Hash::Sha384 => Ok(Some(Hash::Sha384)),
-        v1::Hash::Sha512 => Ok(Some(Hash::Sha512)),
-    }
+    parse_hash(value).map_err(|_| unknown(field, value))
 }
 
 pub(super) fn format(value: i32) -> Result<SignatureFormat, Error> {
-    match v1::SignatureFormat::try_from(value).map_err(|_| unknown("format", value))? {
-        v1::SignatureFormat::Unspecified | v1::SignatureFormat::Der => Ok(SignatureFormat::Der),
-        v1::SignatureFormat::Raw => Ok(SignatureFormat::Raw),
-    }
-}
-
-pub(super) fn padding(value: i32) -> Result<Option<RsaPadding>, Error> {
-    match v1::RsaPadding::try_from(value).map_err(|_| unknown("padding", value))? {
-        v1::RsaPadding::Unspecified => Ok(None),
-        v1::RsaPadding::Pkcs1 => Ok(Some(RsaPadding::Pkcs1)),
-        v1::RsaPadding::Pss => Ok(Some(RsaPadding::Pss)),
-    }
+    Ok(parse_format(value)?.unwrap_or(SignatureFormat::Der))
 }
 
 /// What is to be signed or verified.
-pub(super) fn signable(digest: Option<v1::Digest>, message: Option<Vec<u8>>, named: i32) -> Result<Signable, Error> {
+pub(super) fn signable(
+    digest: Option<v1::Digest>,
+    message: Option<Vec<u8>>,
+    named: i32,
+    user_id: Option<Vec<u8>>,
+) -> Result<Signable, Error> {
     let message_hash = hash("message_hash", named)?;
     match (digest, message) {
         (Some(_), _) if message_hash.is_some() => {
             Err(Error::invalid("message_hash", "only with `message`; a digest names its own hash"))
+        }
+        (Some(_), _) if user_id.is_some() => {
+            Err(Error::invalid("sm2_user_id", "only with `message`; the digest for an SM2 key holds the user's id"))
         }
         (Some(digest), _) => {
             let named = hash("digest.hash", digest.hash)?;
@@ -135,7 +158,7 @@ pub(super) fn signable(digest: Option<v1::Digest>, message: Option<Vec<u8>>, nam
                 named => Ok(Signable::Digest { hash: named, value: digest.value }),
             }
         }
-        (None, Some(value)) => Ok(Signable::Message { hash: message_hash, value }),
+        (None, Some(value)) => Ok(Signable::Message { hash: message_hash, value, user_id }),
         (None, None) => Err(Error::invalid("input", "required: `digest` or `message`")),
     }
 }
@@ -145,50 +168,82 @@ pub(super) fn wire_time(nanos: i64) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp { seconds: nanos.div_euclid(1_000_000_000), nanos: subsecond })
 }
 
-pub(super) fn wire_state(state: KeyState) -> v1::KeyState {
-    match state {
-        KeyState::PreActive => v1::KeyState::PreActive,
-        KeyState::Active => v1::KeyState::Active,
-        KeyState::Suspended => v1::KeyState::Suspended,
-        KeyState::Deactivated => v1::KeyState::Deactivated,
-        KeyState::Compromised => v1::KeyState::Compromised,
-        KeyState::Destroyed => v1::KeyState::Destroyed,
+/// Nanoseconds since the Unix epoch; a time before it, or absent, is none.
+pub(super) fn time(field: &'static str, given: Option<prost_types::Timestamp>) -> Result<Option<i64>, Error> {
+    let Some(given) = given else { return Ok(None) };
+    let nanos = || {
+        let subsecond = i64::from(given.nanos);
+        let nanos = given.seconds.checked_mul(1_000_000_000)?.checked_add(subsecond)?;
+        ((0..1_000_000_000).contains(&subsecond) && nanos > 0).then_some(nanos)
+    };
+    nanos().map(Some).ok_or_else(|| Error::invalid(field, "no time from 1970 to 2262"))
+}
+
+/// A duration in whole seconds.
+pub(super) fn duration(field: &'static str, given: Option<prost_types::Duration>) -> Result<Option<Duration>, Error> {
+    let Some(given) = given else { return Ok(None) };
+    match u64::try_from(given.seconds) {
+        Ok(seconds) if given.nanos == 0 => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(Error::invalid(field, "no duration of whole seconds")),
     }
 }
 
+fn wire_duration(of: Duration) -> Option<prost_types::Duration> {
+    Some(prost_types::Duration { seconds: i64::try_from(of.as_secs()).ok()?, nanos: 0 })
+}
+
 fn wire_version(version: &Version) -> v1::KeyVersion {
+    let row = &version.row;
     v1::KeyVersion {
-        name: version.row.name.to_string(),
-        state: wire_state(version.row.state).into(),
-        public_key: version.row.public_key.clone(),
-        create_time: wire_time(version.row.create_time),
-        certificate: version.row.certificate.clone().unwrap_or_default(),
+        name: row.name.to_string(),
+        state: wire_state(row.state).into(),
+        public_key: row.public_key.clone(),
+        create_time: wire_time(row.create_time),
+        certificate: row.certificate.clone().unwrap_or_default(),
+        origin: wire_origin(row.origin).into(),
+        activate_time: row.activate_time.and_then(wire_time),
+        expire_time: row.expire_time.and_then(wire_time),
+        destroy_time: row.destroy_time.and_then(wire_time),
+        destroyed_time: row.destroyed_time.and_then(wire_time),
+        compromised_time: row.compromised_time.and_then(wire_time),
+        pooled: row.pooled,
+        revivable_by: Vec::new(),
+        restored_from: row.restored_from.clone().unwrap_or_default(),
     }
+}
+
+fn wire_rotation(key: &Key) -> Option<v1::RotationSchedule> {
+    let schedule = match key.rotation.as_ref()? {
+        Rotation::Every(interval) => rotation_schedule::Schedule::Interval(wire_duration(*interval)?),
+        Rotation::Cron(cron) => rotation_schedule::Schedule::Cron(cron.clone()),
+    };
+    Some(v1::RotationSchedule { schedule: Some(schedule), next_time: key.next_rotation.and_then(wire_time) })
 }
 
 /// A key as callers see it; with all its versions where one key was asked for.
 pub(super) fn wire_key(entry: &KeyEntry, with_versions: bool) -> v1::Key {
     let key = &entry.key;
-    let purpose = match key.purpose {
-        Purpose::Sign => v1::Purpose::Sign,
-        Purpose::Certify => v1::Purpose::Certify,
-    };
-    let check = match key.check {
-        Check::Always => v1::Check::Always,
-        Check::Sampled => v1::Check::Sampled,
-        Check::Never => v1::Check::Never,
-    };
-    let Protection::Token = key.protection;
     v1::Key {
         name: key.name.to_string(),
         owner: key.owner.to_string(),
-        purpose: purpose.into(),
+        purpose: wire_purpose(key.purpose).into(),
         algorithm: wire_algorithm(key.algorithm).into(),
-        protection: v1::Protection::Token.into(),
-        check: check.into(),
+        protection: wire_protection(key.protection).into(),
+        check: wire_check(key.check).into(),
         labels: key.labels.clone(),
         primary: entry.version(None).map(|version| wire_version(version)),
         versions: if with_versions { entry.versions.values().map(|v| wire_version(v)).collect() } else { Vec::new() },
         create_time: wire_time(key.create_time),
+        rotation: wire_rotation(key),
+        overlap: key.overlap.and_then(wire_duration),
+        pool_size: i32::try_from(key.pool_size).unwrap_or(i32::MAX),
+    }
+}
+
+/// Says of each version shown what could still bring its key back.
+pub(super) fn name_revivers(shown: &mut v1::Key, entry: &KeyEntry, by: impl Fn(&KeyVersion) -> Vec<String>) {
+    for version in shown.versions.iter_mut().chain(shown.primary.as_mut()) {
+        let kept = entry.versions.values().find(|kept| kept.row.name.to_string() == version.name);
+        version.revivable_by = kept.map(|kept| by(&kept.row)).unwrap_or_default();
     }
 }

@@ -1,10 +1,11 @@
 //! KeyService.
 
-use super::{Parts, convert, peer, status::status, uncancelled};
+use super::{Parts, backups, convert, key_terms, key_versions, peer, status::status, transfer, uncancelled};
 use crate::{
+    backups::Backups,
     error::Error,
-    keys::{Keys, NewKey},
-    model::{KeyName, OrganizationName, PrincipalName, RequestId},
+    keys::{Filter, Keys, Listing},
+    model::{KeyName, OrganizationName, RequestId},
 };
 use chancery_api::v1::{self, key_service_server::KeyService};
 use std::sync::Arc;
@@ -12,38 +13,13 @@ use tonic::{Request, Response, Status};
 
 pub(super) struct Service {
     keys: Arc<Keys>,
+    backups: Arc<Backups>,
 }
 
 impl Service {
     pub(super) fn new(parts: &Parts) -> Self {
-        Self { keys: Arc::clone(&parts.keys) }
+        Self { keys: Arc::clone(&parts.keys), backups: Arc::clone(&parts.backups) }
     }
-}
-
-fn new_key(mut wire: v1::CreateKeyRequest) -> Result<(NewKey, RequestId), Error> {
-    let id = convert::request_id(&wire.request_id)?;
-    wire.request_id.clear();
-    let hash = convert::content_hash(&wire);
-    let organization: OrganizationName = convert::name("parent", &wire.parent)?;
-    let key = wire.key.ok_or_else(|| Error::invalid("key", "required"))?;
-    let owner = match key.owner.as_str() {
-        "" => None,
-        text => Some(convert::name::<PrincipalName, _>("key.owner", text)?),
-    };
-    if key.labels.len() > 32 || key.labels.iter().any(|(k, v)| k.is_empty() || k.len() > 63 || v.len() > 255) {
-        let problem = "at most 32, keys of 1 to 63 and values of at most 255 bytes";
-        return Err(Error::invalid("key.labels", problem));
-    }
-    let new = NewKey {
-        name: organization.key(&wire.key_id).map_err(|error| Error::invalid("key_id", error))?,
-        owner,
-        purpose: convert::purpose(key.purpose)?,
-        algorithm: convert::algorithm(key.algorithm)?,
-        protection: convert::protection(key.protection)?,
-        check: convert::check(key.check)?,
-        labels: key.labels,
-    };
-    Ok((new, RequestId { id, hash }))
 }
 
 fn page_after(organization: &OrganizationName, token: &str) -> Result<Option<KeyName>, Error> {
@@ -57,7 +33,7 @@ fn page_after(organization: &OrganizationName, token: &str) -> Result<Option<Key
 impl KeyService for Service {
     async fn create_key(&self, request: Request<v1::CreateKeyRequest>) -> Result<Response<v1::Key>, Status> {
         let peer = peer(&request)?;
-        let (new, id) = new_key(request.into_inner()).map_err(|error| status(&error))?;
+        let (new, id) = key_terms::new_key(request.into_inner()).map_err(|error| status(&error))?;
         let keys = Arc::clone(&self.keys);
         let entry = uncancelled(async move { keys.create(peer, new, id).await }).await?;
         Ok(Response::new(convert::wire_key(&entry, true)))
@@ -67,7 +43,9 @@ impl KeyService for Service {
         let peer = peer(&request)?;
         let name: KeyName = convert::name("name", &request.get_ref().name).map_err(|error| status(&error))?;
         let entry = self.keys.key(&peer, &name).await.map_err(|error| status(&error))?;
-        Ok(Response::new(convert::wire_key(&entry, true)))
+        let mut key = convert::wire_key(&entry, true);
+        convert::name_revivers(&mut key, &entry, |version| self.keys.revivable_by(&entry.key, version));
+        Ok(Response::new(key))
     }
 
     async fn list_keys(&self, request: Request<v1::ListKeysRequest>) -> Result<Response<v1::ListKeysResponse>, Status> {
@@ -75,8 +53,10 @@ impl KeyService for Service {
         let wire = request.into_inner();
         let work = async {
             let organization: OrganizationName = convert::name("parent", &wire.parent)?;
+            let filter: Filter = wire.filter.parse().map_err(|error| Error::invalid("filter", error))?;
             let after = page_after(&organization, &wire.page_token)?;
-            self.keys.list(&peer, &organization, after, convert::page_size(wire.page_size)?).await
+            let limit = convert::page_size(wire.page_size)?;
+            self.keys.list(&peer, Listing { organization, filter, after, limit }).await
         };
         let (entries, next) = work.await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::ListKeysResponse {
@@ -85,18 +65,133 @@ impl KeyService for Service {
         }))
     }
 
+    async fn update_key(&self, request: Request<v1::UpdateKeyRequest>) -> Result<Response<v1::Key>, Status> {
+        let peer = peer(&request)?;
+        let (update, id) = key_terms::update(request.into_inner()).map_err(|error| status(&error))?;
+        let keys = Arc::clone(&self.keys);
+        let entry = uncancelled(async move { keys.update(peer, update, id).await }).await?;
+        Ok(Response::new(convert::wire_key(&entry, true)))
+    }
+
     async fn rotate_key(&self, request: Request<v1::RotateKeyRequest>) -> Result<Response<v1::Key>, Status> {
+        key_versions::rotate_key(Arc::clone(&self.keys), request).await
+    }
+
+    async fn activate_key_version(
+        &self,
+        request: Request<v1::ActivateKeyVersionRequest>,
+    ) -> Result<Response<v1::Key>, Status> {
+        key_versions::activate_key_version(Arc::clone(&self.keys), request).await
+    }
+
+    async fn suspend_key_version(
+        &self,
+        request: Request<v1::SuspendKeyVersionRequest>,
+    ) -> Result<Response<v1::Key>, Status> {
+        key_versions::suspend_key_version(Arc::clone(&self.keys), request).await
+    }
+
+    async fn deactivate_key_version(
+        &self,
+        request: Request<v1::DeactivateKeyVersionRequest>,
+    ) -> Result<Response<v1::Key>, Status> {
+        key_versions::deactivate_key_version(Arc::clone(&self.keys), request).await
+    }
+
+    async fn mark_key_version_compromised(
+        &self,
+        request: Request<v1::MarkKeyVersionCompromisedRequest>,
+    ) -> Result<Response<v1::Key>, Status> {
+        key_versions::mark_key_version_compromised(Arc::clone(&self.keys), request).await
+    }
+
+    async fn schedule_key_version_destruction(
+        &self,
+        request: Request<v1::ScheduleKeyVersionDestructionRequest>,
+    ) -> Result<Response<v1::Key>, Status> {
+        key_versions::schedule_destruction(Arc::clone(&self.keys), request).await
+    }
+
+    async fn restore_key_version(
+        &self,
+        request: Request<v1::RestoreKeyVersionRequest>,
+    ) -> Result<Response<v1::Key>, Status> {
+        key_versions::restore_key_version(Arc::clone(&self.keys), request).await
+    }
+
+    async fn attest_key_version(
+        &self,
+        request: Request<v1::AttestKeyVersionRequest>,
+    ) -> Result<Response<v1::Attestation>, Status> {
+        transfer::attest(&self.keys, request).await
+    }
+
+    async fn create_import_job(
+        &self,
+        request: Request<v1::CreateImportJobRequest>,
+    ) -> Result<Response<v1::ImportJob>, Status> {
+        transfer::create_import_job(&self.keys, request).await
+    }
+
+    async fn import_key(&self, request: Request<v1::ImportKeyRequest>) -> Result<Response<v1::Key>, Status> {
+        transfer::import_key(Arc::clone(&self.keys), request).await
+    }
+
+    async fn list_backups(
+        &self,
+        request: Request<v1::ListBackupsRequest>,
+    ) -> Result<Response<v1::ListBackupsResponse>, Status> {
+        backups::list(&self.backups, request).await
+    }
+
+    async fn create_restore_job(
+        &self,
+        request: Request<v1::CreateRestoreJobRequest>,
+    ) -> Result<Response<v1::ImportJob>, Status> {
+        backups::create_restore_job(&self.backups, request).await
+    }
+
+    async fn confirm_clock(
+        &self,
+        request: Request<v1::ConfirmClockRequest>,
+    ) -> Result<Response<v1::ConfirmClockResponse>, Status> {
         let peer = peer(&request)?;
         let mut wire = request.into_inner();
         let parse = || {
             let id = convert::request_id(&wire.request_id)?;
             wire.request_id.clear();
             let request = RequestId { id, hash: convert::content_hash(&wire) };
-            Ok((convert::name::<KeyName, _>("name", &wire.name)?, request))
+            Ok((convert::name::<OrganizationName, _>("parent", &wire.parent)?, request))
         };
-        let (name, id) = { parse }().map_err(|error: Error| status(&error))?;
+        let (organization, id) = { parse }().map_err(|error: Error| status(&error))?;
         let keys = Arc::clone(&self.keys);
-        let entry = uncancelled(async move { keys.rotate(peer, name, id).await }).await?;
-        Ok(Response::new(convert::wire_key(&entry, true)))
+        let confirmed = uncancelled(async move { keys.confirm_clock(peer, organization, id).await }).await?;
+        let time = convert::wire_time(confirmed.time);
+        Ok(Response::new(v1::ConfirmClockResponse { frozen: confirmed.frozen.unwrap_or_default(), time }))
+    }
+
+    type RewrapKeysStream = transfer::Answers<v1::RewrapKeysResponse>;
+
+    async fn rewrap_keys(
+        &self,
+        request: Request<v1::RewrapKeysRequest>,
+    ) -> Result<Response<Self::RewrapKeysStream>, Status> {
+        transfer::rewrap_keys(Arc::clone(&self.keys), request).await
+    }
+
+    type BackUpKeysStream = transfer::Answers<v1::BackUpKeysResponse>;
+
+    async fn back_up_keys(
+        &self,
+        request: Request<v1::BackUpKeysRequest>,
+    ) -> Result<Response<Self::BackUpKeysStream>, Status> {
+        backups::back_up(Arc::clone(&self.backups), request).await
+    }
+
+    async fn restore_backup(
+        &self,
+        request: Request<tonic::Streaming<v1::RestoreBackupRequest>>,
+    ) -> Result<Response<v1::RestoreBackupResponse>, Status> {
+        backups::restore(Arc::clone(&self.backups), request).await
     }
 }

@@ -7,13 +7,18 @@
 //! **Not here**: any decision (`admission`, `signing`, `keys`, `issuing`).
 
 mod audit;
+mod backups;
 mod certificates;
 mod convert;
+mod crypto;
+mod key_terms;
+mod key_versions;
 mod keys;
 mod listener;
 mod signing;
 mod status;
 mod tls;
+mod transfer;
 
 pub use tls::{TlsError, server_config};
 
@@ -21,18 +26,21 @@ use crate::{
     access::Peer,
     admission::{Admission, Floods},
     audit::Checkpoints,
+    backups::Backups,
     config::Limits,
     enclave::Enclave,
     error::Error,
     issuing::Issuing,
     keys::Keys,
+    operations::Operations,
     signing::Signing,
 };
 use chancery_api::{
     DESCRIPTORS,
     v1::{
         audit_service_server::AuditServiceServer, certificate_service_server::CertificateServiceServer,
-        key_service_server::KeyServiceServer, signing_service_server::SigningServiceServer,
+        crypto_service_server::CryptoServiceServer, key_service_server::KeyServiceServer,
+        signing_service_server::SigningServiceServer,
     },
 };
 use std::{future::Future, sync::Arc, time::Duration};
@@ -44,8 +52,12 @@ use tonic::{Request, Status, transport::Server};
 pub struct Parts {
     /// Signatures.
     pub signing: Arc<Signing>,
+    /// Uses of keys that are not signatures.
+    pub operations: Arc<Operations>,
     /// Keys.
     pub keys: Arc<Keys>,
+    /// Backups of keys.
+    pub backups: Arc<Backups>,
     /// Certificates.
     pub issuing: Arc<Issuing>,
     /// Reads.
@@ -107,6 +119,7 @@ pub async fn serve(
         .add_service(older_reflection)
         .add_service(SigningServiceServer::new(signing::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(KeyServiceServer::new(keys::Service::new(&parts)).max_decoding_message_size(size))
+        .add_service(CryptoServiceServer::new(crypto::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(CertificateServiceServer::new(certificates::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(AuditServiceServer::new(audit::Service::new(&parts)).max_decoding_message_size(size))
         .serve_with_incoming_shutdown(incoming, async move {
@@ -132,6 +145,7 @@ async fn report_health(health: tonic_health::server::HealthReporter, parts: Part
         "",
         "chancery.v1.SigningService",
         "chancery.v1.KeyService",
+        "chancery.v1.CryptoService",
         "chancery.v1.CertificateService",
         "chancery.v1.AuditService",
     ];

@@ -7,9 +7,9 @@ use super::{
 use crate::{
     access::{Peer, STREAMS_PER_CONNECTION, Target},
     admission::Admission,
-    crypto::from_der,
+    crypto::{Form, KeyForms, PublicKey},
     error::Error,
-    model::{Action, KeyOrVersionName, RequestId, SignatureFormat},
+    model::{Action, KeyOrVersionName, RequestId},
     signing::{self, Answer, Signing},
 };
 use chancery_api::{
@@ -66,7 +66,7 @@ fn parse(mut wire: v1::SignRequest) -> Result<Parsed, Error> {
     };
     let request = signing::Request {
         key: convert::key_name(&wire.name)?,
-        input: convert::signable(digest, message, wire.message_hash)?,
+        input: convert::signable(digest, message, wire.message_hash, wire.sm2_user_id)?,
         format: convert::format(wire.format)?,
         low_s: wire.low_s,
         padding: convert::padding(wire.padding)?,
@@ -99,6 +99,7 @@ async fn sign(
         request_id,
         record_index: released.index,
         replayed,
+        recovery_id: released.recovery_id.map(u32::from),
     })
 }
 
@@ -114,15 +115,15 @@ impl Service {
             Some(verify_request::Input::Message(message)) => (None, Some(message)),
             None => (None, None),
         };
-        let input = convert::signable(digest, message, wire.message_hash)?;
+        let input = convert::signable(digest, message, wire.message_hash, wire.sm2_user_id)?;
         let (format, padding) = (convert::format(wire.format)?, convert::padding(wire.padding)?);
         let grant = self.admission.admit(peer, Action::Verify, Target::Key(key)).await?;
         let version = grant.version()?;
-        let algorithm = version.public_key.algorithm();
-        let input = input.fit(algorithm, padding).map_err(|error| signing::wrong_input(&error))?;
-        let der = format == SignatureFormat::Der && algorithm.ecdsa_width().is_some();
-        let signature = if der { from_der(algorithm, &wire.signature).ok() } else { Some(wire.signature) };
-        let valid = signature.is_some_and(|signature| version.public_key.verify(&input, &signature));
+        let key = signing::public_key(version)?;
+        let input = input.fit(key, padding).map_err(|error| signing::wrong_input(&error))?;
+        let form = Form::new(key.algorithm(), format, None).map_err(|error| signing::wrong_form(&error))?;
+        let signature = form.read(key, &input, &wire.signature);
+        let valid = signature.is_some_and(|signature| key.verify(&input, &signature));
         Ok(v1::VerifyResponse { valid, name: version.row.name.to_string() })
     }
 
@@ -130,14 +131,21 @@ impl Service {
         let target = Target::Key(convert::key_name(&wire.name)?);
         let grant = self.admission.admit(peer, Action::GetPublicKey, target).await?;
         let version = grant.version()?;
-        let der = version.row.public_key.clone();
-        let info: spki::SubjectPublicKeyInfoOwned = der::Decode::from_der(&der).map_err(Error::internal)?;
+        let key: &PublicKey = signing::public_key(version)?;
+        let info: spki::SubjectPublicKeyInfoRef<'_> = der::Decode::from_der(key.spki()).map_err(Error::internal)?;
+        let KeyForms { raw, compressed, jwk, fabric_ski, x509_ski, ethereum_address } = KeyForms::of(key);
         Ok(v1::PublicKey {
             name: version.row.name.to_string(),
-            algorithm: convert::wire_algorithm(version.public_key.algorithm()).into(),
+            algorithm: convert::wire_algorithm(key.algorithm()).into(),
             pem: info.to_pem(LineEnding::LF).map_err(Error::internal)?,
-            der,
+            der: key.spki().to_vec(),
             state: convert::wire_state(version.row.state).into(),
+            raw,
+            compressed,
+            jwk,
+            fabric_ski: fabric_ski.to_vec(),
+            x509_ski,
+            ethereum_address,
         })
     }
 }

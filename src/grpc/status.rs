@@ -3,7 +3,7 @@
 //! **Invariant**: equal errors give equal bytes, whoever asks.
 
 use crate::error::{Error, Performed};
-use chancery_api::reasons::DOMAIN;
+use chancery_api::reasons::{self, DOMAIN};
 use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -23,7 +23,11 @@ fn code(error: &Error) -> Code {
 }
 
 fn is_retryable(error: &Error) -> bool {
-    matches!(error, Error::Unavailable { .. } | Error::Deadline(_))
+    match error {
+        Error::Unavailable { .. } | Error::Deadline(_) => true,
+        Error::Precondition { reason, .. } => *reason == reasons::BUSY,
+        _ => false,
+    }
 }
 
 /// What the caller gets.
@@ -71,6 +75,7 @@ mod tests {
             Error::NotFound(text("x")),
             Error::AlreadyExists(text("x")),
             Error::Precondition { reason: "WRONG_STATE", message: text("m") },
+            Error::Precondition { reason: "BUSY", message: text("m") },
             Error::Unavailable { reason: "TOKEN_UNAVAILABLE", message: text("m"), performed: Performed::Unknown },
             Error::Deadline(Performed::No),
             Error::internal("m"),
@@ -90,6 +95,7 @@ mod tests {
         NotFound NOT_FOUND false 
         AlreadyExists ALREADY_EXISTS false 
         FailedPrecondition WRONG_STATE false 
+        FailedPrecondition BUSY true 
         Unavailable TOKEN_UNAVAILABLE true UNKNOWN
         DeadlineExceeded DEADLINE_EXCEEDED true NOT_PERFORMED
         Internal INTERNAL false NOT_PERFORMED

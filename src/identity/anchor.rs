@@ -35,7 +35,7 @@ impl Anchor {
         let path_end = webpki::anchor_from_trusted_cert(&der).map_err(|error| malformed(error.to_string()))?.to_owned();
 
         let algorithm = authority.public_key().algorithm();
-        if algorithm == Algorithm::EcSecp256k1 {
+        if !is_in_tls(algorithm) {
             let (anchor, algorithm) = (display(authority.subject()), algorithm.as_str());
             return Err(RegistryError::AnchorAlgorithm { organization, anchor, algorithm });
         }
@@ -79,6 +79,14 @@ impl Anchor {
         self.authority.issuer() == issuer.authority.subject()
             && (algorithms.iter())
                 .any(|algorithm| algorithm.verify_signature(key, &self.to_be_signed, &self.signature).is_ok())
+    }
+}
+
+/// Whether TLS checks signatures by keys of it (RFC 8446 §4.2.3, as far as rustls goes).
+pub(super) fn is_in_tls(algorithm: Algorithm) -> bool {
+    match algorithm {
+        Algorithm::EcP256 | Algorithm::EcP384 | Algorithm::EcP521 | Algorithm::Ed25519 => true,
+        other => other.is_rsa(),
     }
 }
 

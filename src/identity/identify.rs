@@ -1,6 +1,10 @@
 //! From a verified chain to a principal.
 
-use super::{IdentityError, Registry, anchor::display, chain::Vouched};
+use super::{
+    IdentityError, Registry,
+    anchor::{display, is_in_tls},
+    chain::Vouched,
+};
 use crate::{
     certificates::{PublicKey, Subject, validity},
     model::{OrganizationName, Principal, PrincipalName, Role},
@@ -54,6 +58,12 @@ impl Registry {
         }
         let key = PublicKey::parse(&certified.subject_public_key_info().to_der().map_err(malformed)?)
             .map_err(|error| IdentityError::Malformed(error.to_string()))?;
+        if !is_in_tls(key.algorithm()) {
+            return Err(IdentityError::Unfit(format!(
+                "TLS lacks {}; use a key of P-256, P-384, P-521, Ed25519 or RSA",
+                key.algorithm()
+            )));
+        }
         let public_key_sha256 = key.sha256();
         if held_here(&public_key_sha256) {
             return Err(IdentityError::KeyHeldHere);

@@ -1,21 +1,26 @@
 //! Certificate signing requests and certificates, with keys kept here.
 //!
 //! **Invariants**: a certificate is issued by a CERTIFY key under a profile; what is signed was built here, never by the
-//! caller. A root certificate is bound to its version in the same request.
+//! caller. A root certificate is bound to its version in the same request; another is bound to the version whose public key
+//! it certifies, and to no other.
 //!
 //! **Not here**: the structures themselves (`certificates`), how a signature comes to be (`signing`).
+
+mod binding;
+
+pub use binding::Binding;
 
 use crate::{
     access::{Caller, Grant, Peer, Target},
     admission::Admission,
     audit::{Draft, Released, unavailable},
     certificates::{CertificateDraft, CertificateError, CertificateRequest, Issuance, Profile, RequestDraft},
-    crypto::Signable,
+    crypto::{Form, Signable},
     error::Error,
     keys::{Begun, Changes},
     model::{Action, KeyOrVersionName, KeyVersion, Purpose, RequestId, SignatureFormat},
     policy::Context,
-    signing::{Signing, form, wrong_input},
+    signing::{Signing, public_key, wrong_form, wrong_input},
     store::Row,
 };
 use chancery_api::{reasons, state};
@@ -115,7 +120,7 @@ impl Issuing {
             Begun::Answered(answer) => return self.replayed(&grant, &request, &answer).await,
         };
         let result = async {
-            let public_key = grant.version()?.row.public_key.clone();
+            let public_key = requester(&grant)?;
             let draft = RequestDraft::new(&new.subject, &new.alternative_names, &public_key)
                 .map_err(|error| rejected(&error, "subject"))?;
             let released = self.sign(grant, draft.to_be_signed(), &request).await?;
@@ -151,7 +156,7 @@ impl Issuing {
         let root = new.profile == Profile::RootCa;
         let result = async {
             // The version is written back with its certificate: nobody else may change it meanwhile.
-            let busy = if root { Some(self.changes.hold(new.issuer.key())?) } else { None };
+            let busy = if root { Some(self.changes.hold(new.issuer.key()).await?) } else { None };
             let issuer = issuer(&grant)?;
             let issued = self.issue_granted(grant, &issuer, &new, &request).await?;
             let binding = match busy {
@@ -160,7 +165,9 @@ impl Issuing {
                     // Recorded apart from the signature, under a decision of its own: that one was used up.
                     let target = Target::Key(new.issuer.clone());
                     let grant = self.admission.authorize(&caller, action, target, context, &request).await?;
-                    let row = KeyVersion { certificate: Some(issued.der.clone()), ..issuer };
+                    // As it is now, which may be otherwise than when the request was permitted.
+                    let (_, current) = self.current(&issuer.name)?;
+                    let row = KeyVersion { certificate: Some(issued.der.clone()), ..current.row.clone() };
                     let rows = vec![Row::KeyVersion(row)];
                     let draft = Draft::outcome(&grant, &request).resource(&issued.version).states(&rows);
                     Some((draft, rows, busy))
@@ -226,10 +233,10 @@ impl Issuing {
 
     /// Signs what was built here, hashed as X.509 wants it, with low s as Fabric wants it.
     async fn sign(&self, grant: Grant, to_be_signed: &[u8], request: &RequestId) -> Result<Released, Error> {
-        let algorithm = grant.key()?.key.algorithm;
-        let message = Signable::Message { hash: None, value: to_be_signed.to_vec() };
-        let input = message.fit(algorithm, None).map_err(|error| wrong_input(&error))?;
-        let form = form(algorithm, SignatureFormat::Der, Some(true));
+        let key = public_key(grant.version()?)?;
+        let message = Signable::Message { hash: None, value: to_be_signed.to_vec(), user_id: None };
+        let input = message.fit(key, None).map_err(|error| wrong_input(&error))?;
+        let form = Form::new(key.algorithm(), SignatureFormat::Der, Some(true)).map_err(|error| wrong_form(&error))?;
         self.signing.sign_granted(grant, input, form, request).await
     }
 
@@ -239,6 +246,19 @@ impl Issuing {
         self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
         Ok(issued)
     }
+}
+
+/// The public key that a request is made for.
+fn requester(grant: &Grant) -> Result<Vec<u8>, Error> {
+    let entry = grant.key()?;
+    if !matches!(entry.key.purpose, Purpose::Sign | Purpose::Certify) {
+        let (name, purpose) = (&entry.key.name, entry.key.purpose);
+        return Err(Error::Precondition {
+            reason: reasons::WRONG_PURPOSE,
+            message: format!("{name} is for {purpose}; only sign and certify keys make certificate signing requests"),
+        });
+    }
+    Ok(grant.version()?.row.public_key.clone())
 }
 
 fn issuer(grant: &Grant) -> Result<KeyVersion, Error> {

@@ -14,10 +14,15 @@ use crate::{
 };
 use chancery_api::reasons;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
+
+/// How long a request waits for what a key's schedule does to it: a token may take long to make a key.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 type Running = Arc<Mutex<HashMap<RequestKey, watch::Receiver<()>>>>;
 
@@ -27,10 +32,12 @@ pub struct Changes {
     audit: Arc<AuditLog>,
     directory: Arc<Directory>,
     running: Running,
-    /// Keys being changed: one change of a key at a time.
-    busy: Arc<Mutex<HashSet<KeyName>>>,
+    /// Keys being changed, and whether by their schedule: one change of a key at a time.
+    busy: Arc<Mutex<HashMap<KeyName, bool>>>,
     /// Held while a change is recorded and applied: what the store has not taken yet.
-    order: tokio::sync::Mutex<Vec<(Commit, Change)>>,
+    order: tokio::sync::Mutex<Vec<(Commit, Option<Change>)>>,
+    /// Held while an organization's own state is changed.
+    organizations: tokio::sync::Mutex<()>,
 }
 
 /// What came of beginning a change.
@@ -52,7 +59,7 @@ pub struct Change {
 
 /// Holds a key while it is changed.
 #[must_use]
-pub struct Busy(Arc<Mutex<HashSet<KeyName>>>, KeyName);
+pub struct Busy(Arc<Mutex<HashMap<KeyName, bool>>>, KeyName);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -70,7 +77,7 @@ impl Drop for Busy {
     }
 }
 
-fn store_unavailable(error: &StoreError) -> Error {
+pub(super) fn store_unavailable(error: &StoreError) -> Error {
     // What the disk says is for the operator.
     tracing::error!(%error, "the store can't be used");
     Error::Unavailable {
@@ -83,8 +90,13 @@ fn store_unavailable(error: &StoreError) -> Error {
 impl Changes {
     /// Over this store, log and directory.
     pub fn new(store: Arc<dyn Store>, audit: Arc<AuditLog>, directory: Arc<Directory>) -> Self {
-        let (running, busy, order) = Default::default();
-        Self { store, audit, directory, running, busy, order }
+        let (running, busy, order, organizations) = Default::default();
+        Self { store, audit, directory, running, busy, order, organizations }
+    }
+
+    /// What exists.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
     }
 
     /// Reserves the request id, or finds the first answer, waiting for it if it is under way.
@@ -131,18 +143,46 @@ impl Changes {
         Ok(Change { request: request.clone(), running: Arc::clone(&self.running), _done: done })
     }
 
-    /// Holds a key for one change.
+    /// Holds a key for one change. What its schedule does to it is waited for.
     ///
     /// # Errors
     /// [`Error::Precondition`] while another request changes it.
-    pub fn hold(&self, name: &KeyName) -> Result<Busy, Error> {
-        if lock(&self.busy).insert(name.clone()) {
-            return Ok(Busy(Arc::clone(&self.busy), name.clone()));
+    pub async fn hold(&self, name: &KeyName) -> Result<Busy, Error> {
+        let until = Instant::now() + LONGEST_WAIT;
+        loop {
+            let by_schedule = match self.try_hold(name, false) {
+                Ok(busy) => return Ok(busy),
+                Err(by_schedule) => by_schedule,
+            };
+            if !by_schedule || Instant::now() >= until {
+                return Err(Error::Precondition {
+                    reason: reasons::WRONG_STATE,
+                    message: format!("{name} is being changed by another request; try again when that is done"),
+                });
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
         }
-        Err(Error::Precondition {
-            reason: reasons::WRONG_STATE,
-            message: format!("{name} is being changed by another request; try again when that is done"),
-        })
+    }
+
+    /// Holds a key for what its schedule says, unless someone else does.
+    pub(super) fn hold_for_schedule(&self, name: &KeyName) -> Option<Busy> {
+        self.try_hold(name, true).ok()
+    }
+
+    /// Or whether its schedule is why it is held.
+    fn try_hold(&self, name: &KeyName, by_schedule: bool) -> Result<Busy, bool> {
+        match lock(&self.busy).entry(name.clone()) {
+            Entry::Occupied(held) => Err(*held.get()),
+            Entry::Vacant(free) => {
+                free.insert(by_schedule);
+                Ok(Busy(Arc::clone(&self.busy), name.clone()))
+            }
+        }
+    }
+
+    /// Holds the organizations' own states: read what is to be changed only while this lives.
+    pub async fn hold_organizations(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.organizations.lock().await
     }
 
     /// Ends a change that was not made; its request id is free again.
@@ -176,9 +216,22 @@ impl Changes {
         };
         self.directory.apply(rows.clone()).map_err(Error::internal)?;
         let commit = Commit { log_size, rows, answers: vec![(change.request.clone(), answer)] };
-        waiting.push((commit, change));
+        waiting.push((commit, Some(change)));
         self.commit(&mut waiting).await;
         Ok(())
+    }
+
+    /// Records a change that nobody's request made, or a part of one, and puts its rows in force; its record's index.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it is not recorded: the change is not in force.
+    pub async fn apply(&self, draft: Draft, rows: Vec<Row>) -> Result<u64, Error> {
+        let mut waiting = self.order.lock().await;
+        let index = self.audit.append_settled(draft).await.map_err(|error| unavailable(&error))?;
+        self.directory.apply(rows.clone()).map_err(Error::internal)?;
+        waiting.push((Commit { log_size: index + 1, rows, answers: Vec::new() }, None));
+        self.commit(&mut waiting).await;
+        Ok(index)
     }
 
     /// Tries again what the store has not taken.
@@ -187,7 +240,7 @@ impl Changes {
     }
 
     /// Commits in order. What is not taken is in force all the same: its record is durable, the log is the authority.
-    async fn commit(&self, waiting: &mut Vec<(Commit, Change)>) {
+    async fn commit(&self, waiting: &mut Vec<(Commit, Option<Change>)>) {
         while let Some((next, _)) = waiting.first() {
             if let Err(error) = self.store.commit(next.clone()).await {
                 tracing::error!(%error, waiting = waiting.len(), "the store does not take a change; trying again");

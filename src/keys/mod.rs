@@ -1,68 +1,133 @@
-//! Keys: made, looked up, listed, rotated.
+//! Keys: made, looked up, listed, rotated, and led through their life.
 //!
 //! **Invariants**: a version exists once its outcome is recorded. A key pair whose intent has no such outcome is removed
-//! from the token, at once or at the next start.
+//! from the token, at once or at the next start. A state changes only as [`crate::model::LIFECYCLE`] says, and a version
+//! that may not be used any more is closed in the enclave before the caller is answered.
 //!
 //! **Not here**: using keys (`signing`), what a token offers (chancery-enclave).
 
+mod cause;
 mod changes;
+mod clock;
+mod confirm;
+mod create;
+mod destruction;
+mod filter;
+mod import;
+mod keks;
+mod labels;
+mod list;
+mod orphans;
 mod pairs;
+mod rewrap;
+mod rotate;
+mod schedule;
+mod succession;
+mod terms;
+mod tombstones;
+mod transitions;
+mod update;
 
 pub use changes::{Begun, Busy, Change, Changes};
+pub use clock::{Clock, ClockGuard, Evidence, EvidenceFile, SystemClock};
+pub use confirm::Confirmed;
+pub use create::NewKey;
+pub use filter::{Filter, FilterError};
+pub use import::Sealed;
+pub use keks::{Generation, Rewrapped};
+pub use list::{Listing, Page};
 pub use pairs::OpenIntent;
+pub use schedule::{Schedule, next_rotation};
+pub use transitions::Destruction;
+pub use update::{Dates, KeyUpdate};
 
 use crate::{
-    access::{Grant, Peer, Target},
+    access::{Caller, Grant, Peer, Target},
     admission::Admission,
     audit::{Draft, unavailable},
-    directory::KeyEntry,
-    enclave::{Enclave, Generated},
+    config::KeyOptions,
+    directory::{KeyEntry, Version},
+    enclave::{Enclave, Material, Witness},
     error::Error,
     model::{
-        Action, Algorithm, Check, Key, KeyName, KeyOrVersionName, KeyState, KeyVersion, KeyVersionName,
-        OrganizationName, PrincipalName, Protection, Purpose, RequestId,
+        Action, Algorithm, Key, KeyName, KeyOrVersionName, KeyVersion, LifecycleError, Protection, Purpose, RequestId,
+        Stage,
     },
     policy::Context,
-    store::Row,
+    store::{Row, Store},
 };
+use cause::Cause;
+use chancery_api::reasons;
+use destruction::Destructions;
+use keks::Keks;
 use pairs::Pairs;
-use std::{collections::BTreeMap, sync::Arc};
-
-/// A key to make.
-#[derive(Debug, Clone)]
-pub struct NewKey {
-    /// Its name.
-    pub name: KeyName,
-    /// Its owner; by default the caller.
-    pub owner: Option<PrincipalName>,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// What it is made of.
-    pub algorithm: Algorithm,
-    /// Where it lives.
-    pub protection: Protection,
-    /// Whether signatures are verified; by default as its purpose suggests.
-    pub check: Option<Check>,
-    /// Free text.
-    pub labels: BTreeMap<String, String>,
-}
+use std::sync::Arc;
 
 /// See the module.
 pub struct Keys {
     admission: Arc<Admission>,
     changes: Arc<Changes>,
     pairs: Pairs,
+    keks: Keks,
+    destructions: Destructions,
+    store: Arc<dyn Store>,
+    options: KeyOptions,
+    /// One import at a time: whether a key is here already is only known once those before it are in force.
+    importing: tokio::sync::Mutex<()>,
 }
 
-fn now() -> i64 {
-    jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX)
+/// What a request leaves of a key, not yet in force.
+struct Made {
+    /// What the record is of: the key, or the one version that changed.
+    resource: KeyOrVersionName,
+    algorithm: Algorithm,
+    protection: Protection,
+    rows: Vec<Row>,
+    /// The key as it was; `None`: it is new.
+    before: Option<Arc<KeyEntry>>,
+    /// The key as it is afterwards.
+    after: KeyEntry,
+    /// Where key material was made.
+    material: Option<Fresh>,
+    busy: Busy,
+}
+
+/// Key material that was made for a version that is not registered yet.
+struct Fresh {
+    intent: OpenIntent,
+    /// The enclave's count.
+    witness: Witness,
+    /// What it is wrapped under stays until the version is registered: a rewrap leaves out what is not.
+    _wrapping: Option<Generation>,
+}
+
+/// A request for one change of one key.
+struct Asked {
+    action: Action,
+    target: KeyOrVersionName,
+    context: Context,
+    request: RequestId,
 }
 
 impl Keys {
     /// Over the admitted, the token and the changes.
-    pub fn new(admission: Arc<Admission>, enclave: Arc<Enclave>, changes: Arc<Changes>) -> Self {
+    pub fn new(
+        admission: Arc<Admission>,
+        enclave: Arc<Enclave>,
+        changes: Arc<Changes>,
+        store: Arc<dyn Store>,
+        options: KeyOptions,
+    ) -> Self {
+        let keks = Keks::new(Arc::clone(&enclave), Arc::clone(&changes), Arc::clone(&store));
+        let audit = Arc::clone(admission.audit());
+        let destructions = Destructions::new(Arc::clone(&enclave), audit, Arc::clone(&changes));
         let pairs = Pairs::new(Arc::clone(&admission), enclave);
-        Self { admission, changes, pairs }
+        Self { admission, changes, pairs, keks, destructions, store, options, importing: tokio::sync::Mutex::default() }
+    }
+
+    /// The deployment's id.
+    pub fn deployment(&self) -> &str {
+        self.admission.access().directory().deployment()
     }
 
     /// One key.
@@ -75,115 +140,53 @@ impl Keys {
         grant.key().cloned()
     }
 
-    /// Up to `limit` keys of an organization after `after`, those that the caller may see, and where to go on.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn list(
-        &self,
-        peer: &Arc<Peer>,
-        organization: &OrganizationName,
-        after: Option<KeyName>,
-        limit: usize,
-    ) -> Result<(Vec<Arc<KeyEntry>>, Option<KeyName>), Error> {
-        let target = Target::Organization(organization.clone());
-        let grant = self.admission.admit(peer, Action::ListKeys, target).await?;
-        let access = self.admission.access();
-        let (mut seen, mut after) = (Vec::new(), after);
-        while seen.len() < limit {
-            let batch = access.directory().keys(organization, after.as_ref(), limit);
-            let Some(last) = batch.last() else { return Ok((seen, None)) };
-            after = Some(last.key.name.clone());
-            for entry in batch {
-                if seen.len() == limit {
-                    break;
-                }
-                let target = Target::Key(KeyOrVersionName::Key(entry.key.name.clone()));
-                // What the caller may not see is left out; nothing was denied.
-                if access.authorize(grant.caller(), Action::GetKey, target, Context::new()).is_ok() {
-                    after = Some(entry.key.name.clone());
-                    seen.push(entry);
-                }
-            }
-        }
-        Ok((seen, after))
+    /// What could still bring a DESTROYED version's key back, for people.
+    pub fn revivable_by(&self, key: &Key, version: &KeyVersion) -> Vec<String> {
+        tombstones::revivable_by(self.admission.access().directory(), key, version)
     }
 
-    /// Makes a key with its first version.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn create(&self, peer: Arc<Peer>, new: NewKey, request: RequestId) -> Result<Arc<KeyEntry>, Error> {
-        let caller = self.admission.identify(&peer, Action::CreateKey).await?;
-        let owner = new.owner.clone().unwrap_or_else(|| caller.principal().name.clone());
-        let context = Context::new()
-            .text("key", new.name.id())
-            .text("owner", owner.to_string())
-            .text("purpose", new.purpose.as_str())
-            .text("algorithm", new.algorithm.as_str())
-            .text("protection", new.protection.as_str());
-        let target = Target::Organization(new.name.organization().clone());
-        let action = Action::CreateKey;
-        let grant = self.admission.authorize(&caller, action, target, context, &request).await?;
-        if owner.organization() != new.name.organization() {
-            return Err(Error::invalid("key.owner", "the owner must be a principal of the key's organization"));
-        }
+    /// Settles what earlier processes left without an outcome. What can't be settled now stays open.
+    pub async fn settle_all(&self, intents: Vec<OpenIntent>) {
+        let (destructions, others) = intents.into_iter().partition(|intent| intent.destroys);
+        self.pairs.settle_all(others).await;
+        self.destructions.resume(destructions).await;
+        orphans::remove(self.changes.directory(), &*self.store).await;
+    }
+
+    /// One change that needs no token: `edit` is given the key while nobody else changes it, and says its rows.
+    async fn alter(
+        &self,
+        peer: &Arc<Peer>,
+        asked: Asked,
+        edit: impl FnOnce(&KeyEntry, &Grant) -> Result<Vec<Row>, Error> + Send,
+    ) -> Result<Arc<KeyEntry>, Error> {
+        let Asked { action, target, context, request } = asked;
+        let caller = self.admission.identify(peer, action).await?;
+        let grant = self.admission.authorize(&caller, action, Target::Key(target.clone()), context, &request).await?;
+        grant.version()?;
         let change = match self.changes.begin(&caller.principal().name, action.as_str(), &request).await? {
             Begun::New(change) => change,
             Begun::Answered(answer) => {
-                self.replayed(Draft::replayed(&grant, &request).resource(&new.name.version(1))).await?;
+                self.replayed(Draft::replayed(&grant, &request)).await?;
                 return first_answer(&answer);
             }
         };
-        let made = self.create_granted(&grant, &new, owner, &request).await;
+        let altered = async {
+            let busy = self.changes.hold(target.key()).await?;
+            // Read while it is held, and decided once more: another change may just have ended.
+            self.admission.access().recheck(&grant, None)?;
+            let before = self.existing(target.key())?;
+            let rows = edit(&before, &grant)?;
+            let after = KeyEntry::changed(Some(&before), &rows).map_err(Error::internal)?;
+            let (algorithm, protection) = (before.key.algorithm, before.key.protection);
+            let before = Some(before);
+            Ok(Made { resource: target, algorithm, protection, rows, before, after, material: None, busy })
+        };
+        let made = altered.await;
         self.finish(change, &grant, &request, made).await
     }
 
-    async fn create_granted(
-        &self,
-        grant: &Grant,
-        new: &NewKey,
-        owner: PrincipalName,
-        request: &RequestId,
-    ) -> Result<Made, Error> {
-        let busy = self.changes.hold(&new.name)?;
-        if self.admission.access().directory().key(&new.name).is_some() {
-            return Err(Error::AlreadyExists(new.name.to_string()));
-        }
-        self.pairs.require_offered(new.algorithm)?;
-        let name = new.name.version(1);
-        let draft = Draft::intent(grant, request).key(new.algorithm, new.protection);
-        let (intent, generated) = self.pairs.make(grant, &name, new.algorithm, draft, request).await?;
-        let create_time = now();
-        let check = match new.purpose {
-            Purpose::Certify => Check::Always,
-            Purpose::Sign => Check::Sampled,
-        };
-        let key = Key {
-            name: new.name.clone(),
-            owner,
-            purpose: new.purpose,
-            algorithm: new.algorithm,
-            protection: new.protection,
-            check: new.check.unwrap_or(check),
-            labels: new.labels.clone(),
-            primary_version: 1,
-            create_time,
-        };
-        let version = KeyVersion {
-            name: name.clone(),
-            state: KeyState::Active,
-            public_key: generated.public_key.clone(),
-            create_time,
-            certificate: None,
-        };
-        let rows = vec![Row::Key(key), Row::KeyVersion(version)];
-        let entry = KeyEntry::changed(None, &rows).map_err(Error::internal)?;
-        let (algorithm, protection) = (new.algorithm, new.protection);
-        Ok(Made { intent, version: name, algorithm, protection, rows, entry, generated, busy })
-    }
-
-    /// Records what was made and puts it in force.
+    /// Records what a request leaves and puts it in force.
     async fn finish(
         &self,
         change: Change,
@@ -198,76 +201,58 @@ impl Keys {
                 return Err(error);
             }
         };
-        let outcome = Draft::outcome(grant, request)
-            .resource(&made.version)
+        let mut outcome = Draft::outcome(grant, request)
+            .resource(&made.resource)
             .key(made.algorithm, made.protection)
-            .witness(&made.generated.witness)
-            .states(&made.rows)
-            .after(made.intent.index);
-        let result = self.changes.finish(change, Some(outcome), made.rows, made.entry.to_answer()).await;
-        if result.is_err() {
-            self.pairs.leave_open(made.intent);
+            .states(&made.rows);
+        if let Some(fresh) = &made.material {
+            outcome = outcome.witness(&fresh.witness).after(fresh.intent.index);
+        }
+        let result = self.changes.finish(change, Some(outcome), made.rows, made.after.to_answer()).await;
+        if let (Err(_), Some(fresh)) = (&result, made.material) {
+            self.pairs.leave_open(fresh.intent);
+        }
+        result?;
+        if let Some(before) = &made.before {
+            self.close_unusable(before, &made.after).await;
         }
         drop(made.busy);
-        result.map(|()| Arc::new(made.entry))
+        Ok(Arc::new(made.after))
     }
 
-    /// Makes a new version of a key.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn rotate(&self, peer: Arc<Peer>, name: KeyName, request: RequestId) -> Result<Arc<KeyEntry>, Error> {
-        let action = Action::RotateKey;
-        let caller = self.admission.identify(&peer, action).await?;
-        let target = Target::Key(KeyOrVersionName::Key(name.clone()));
-        // Whether the caller's role may make keys here is a fact of the organization, which the key doesn't carry.
-        let organization = self.admission.access().directory().organization(name.organization());
-        let may_enrol = organization.is_some_and(|found| found.enrolling_roles.contains(&caller.principal().role));
-        let context = Context::new().flag("mayEnrol", may_enrol);
-        let grant = self.admission.authorize(&caller, action, target, context, &request).await?;
-        grant.key()?;
-        let change = match self.changes.begin(&caller.principal().name, action.as_str(), &request).await? {
-            Begun::New(change) => change,
-            Begun::Answered(answer) => {
-                self.replayed(Draft::replayed(&grant, &request)).await?;
-                return first_answer(&answer);
-            }
-        };
-        let made = self.rotate_granted(&grant, &name, &request).await;
-        self.finish(change, &grant, &request, made).await
-    }
-
-    async fn rotate_granted(&self, grant: &Grant, name: &KeyName, request: &RequestId) -> Result<Made, Error> {
-        let busy = self.changes.hold(name)?;
-        // Read while it is held: another rotation may just have ended.
-        let entry = self.existing(name)?;
-        let primary = entry.version(None).ok_or_else(|| Error::NotFound(name.to_string()))?;
-        let algorithm = entry.key.algorithm;
-        self.pairs.require_offered(algorithm)?;
-        let version = name.version(entry.next_version());
-        let draft = Draft::intent(grant, request);
-        let (intent, generated) = self.pairs.make(grant, &version, algorithm, draft, request).await?;
-        // A node whose certificate names the old public key must not find another under its key's name.
-        let bound = primary.row.certificate.is_some();
-        let row = KeyVersion {
-            name: version.clone(),
-            state: if bound { KeyState::PreActive } else { KeyState::Active },
-            public_key: generated.public_key.clone(),
-            create_time: now(),
-            certificate: None,
-        };
-        let mut rows = vec![Row::KeyVersion(row)];
-        if !bound {
-            rows.insert(0, Row::Key(Key { primary_version: version.number(), ..entry.key.clone() }));
+    /// Wipes the ENCLAVE versions that were usable and no longer are from the enclave's memory.
+    async fn close_unusable(&self, before: &KeyEntry, after: &KeyEntry) {
+        if after.key.protection != Protection::Enclave {
+            return;
         }
-        let protection = entry.key.protection;
-        let entry = KeyEntry::changed(Some(&entry), &rows).map_err(Error::internal)?;
-        Ok(Made { intent, version, algorithm, protection, rows, entry, generated, busy })
+        for (number, version) in &before.versions {
+            // A PRE_ACTIVE one may have signed its certificate signing request.
+            let usable = |version: &Version| matches!(Stage::of(&version.row), Stage::PreActive | Stage::Active);
+            if !usable(version) || after.version(Some(*number)).is_some_and(|version| usable(version)) {
+                continue;
+            }
+            if let Err(error) = self.pairs.enclave().close(&version.row.name.to_string()).await {
+                // An enclave that is down has nothing open.
+                tracing::warn!(version = %version.row.name, %error, "a version's key was not closed in the enclave");
+            }
+        }
     }
 
-    /// Settles what earlier processes left without an outcome. What can't be settled now stays open.
-    pub async fn settle_all(&self, intents: Vec<OpenIntent>) {
-        self.pairs.settle_all(intents).await;
+    /// What to make, if the token or the enclave offers it, and the hold on what it is wrapped under until it is registered.
+    async fn material(
+        &self,
+        name: &KeyName,
+        algorithm: Algorithm,
+        purpose: Purpose,
+        protection: Protection,
+    ) -> Result<(Material, Option<Generation>), Error> {
+        self.pairs.require_offered(algorithm, protection)?;
+        let generation = match protection {
+            Protection::Token => None,
+            Protection::Enclave => Some(self.keks.generation(name.organization()).await?),
+        };
+        let kek_generation = generation.as_ref().map_or(0, Generation::number);
+        Ok((Material { algorithm, purpose, protection, kek_generation }, generation))
     }
 
     fn existing(&self, name: &KeyName) -> Result<Arc<KeyEntry>, Error> {
@@ -277,22 +262,26 @@ impl Keys {
     async fn replayed(&self, draft: Draft) -> Result<(), Error> {
         self.admission.audit().append(draft).await.map(|_| ()).map_err(|error| unavailable(&error))
     }
-}
 
-/// A version whose key pair is made and which is not yet in force.
-struct Made {
-    intent: OpenIntent,
-    version: KeyVersionName,
-    algorithm: Algorithm,
-    protection: Protection,
-    rows: Vec<Row>,
-    /// The key as it is afterwards.
-    entry: KeyEntry,
-    generated: Generated,
-    busy: Busy,
+    /// Whether the caller's role may make keys in its organization: a fact of the organization, which no key carries.
+    fn may_enrol(&self, caller: &Caller, key: &KeyName) -> Context {
+        let organization = self.admission.access().directory().organization(key.organization());
+        let may = organization.is_some_and(|found| found.enrolling_roles.contains(&caller.principal().role));
+        Context::new().flag("mayEnrol", may)
+    }
 }
 
 /// The key as the request left it, whatever became of it since.
 fn first_answer(answer: &[u8]) -> Result<Arc<KeyEntry>, Error> {
     KeyEntry::from_answer(answer).map(Arc::new).map_err(Error::internal)
+}
+
+fn wrong_state(message: String) -> Error {
+    Error::Precondition { reason: reasons::WRONG_STATE, message }
+}
+
+impl From<LifecycleError> for Error {
+    fn from(refused: LifecycleError) -> Self {
+        wrong_state(refused.to_string())
+    }
 }

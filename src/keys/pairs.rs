@@ -1,36 +1,41 @@
-//! Key pairs in the token: made for a version whose intent is recorded, and removed when no outcome follows.
+//! Key material in the token or the enclave: made for a version whose intent is recorded, and removed when no outcome follows.
 //!
 //! **Invariants**: an intent without an outcome is settled before the next try to make its version, or at the next start.
 //! Settling never removes the pair of a version that exists.
 //!
 //! **Not here**: versions and keys (`keys`), putting them in force (`changes`).
 
+use super::Cause;
 use crate::{
-    access::Grant,
     admission::Admission,
     audit::{Draft, unavailable},
     certificates::PublicKey,
     crypto,
-    enclave::{Enclave, Generated, offer},
+    enclave::{self, Enclave, Generated, Material},
     error::{Error, Performed},
-    model::{Algorithm, KeyVersionName, RequestId},
+    model::{Algorithm, KeyVersionName, Protection, Scheduled},
 };
 use chancery_api::reasons;
 use chancery_audit::record::{Outcome, Record};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// An intent without an outcome: what it names may have been made, and is to be removed.
+/// An intent without an outcome: what it names may have been made, and is to be removed; or is to be destroyed, and may be
+/// gone already.
 #[derive(Debug, Clone)]
 pub struct OpenIntent {
     pub(super) index: u64,
-    version: String,
+    pub(super) version: String,
+    /// It is to be destroyed, not made.
+    pub(super) destroys: bool,
     request_id: String,
 }
 
 impl OpenIntent {
     /// Of an intent's record.
     pub fn new(record: &Record) -> Self {
-        Self { index: record.index, version: record.resource.clone(), request_id: record.request_id.clone() }
+        let destroys = record.action == Scheduled::Destruction.as_str();
+        let (version, request_id) = (record.resource.clone(), record.request_id.clone());
+        Self { index: record.index, version, destroys, request_id }
     }
 }
 
@@ -46,36 +51,59 @@ impl Pairs {
         Self { admission, enclave, open: Mutex::default() }
     }
 
-    /// Refuses an algorithm that the token lacks, naming what it offers.
-    pub(super) fn require_offered(&self, algorithm: Algorithm) -> Result<(), Error> {
+    pub(super) fn enclave(&self) -> &Arc<Enclave> {
+        &self.enclave
+    }
+
+    /// Refuses an algorithm that the token, or the enclave, lacks, naming what is offered.
+    pub(super) fn require_offered(&self, algorithm: Algorithm, protection: Protection) -> Result<(), Error> {
         let Some(opened) = self.enclave.opened() else { return Ok(()) };
-        let offers = |algorithm: &Algorithm| opened.algorithms.contains(&(offer(*algorithm) as i32));
-        if offers(&algorithm) {
+        let offers = |list: &[i32], algorithm: &Algorithm| list.contains(&(enclave::algorithm(*algorithm) as i32));
+        let (here, who) = match protection {
+            Protection::Token => (&opened.algorithms, "the token"),
+            Protection::Enclave => (&opened.enclave_algorithms, "the enclave"),
+        };
+        if offers(here, &algorithm) {
             return Ok(());
         }
-        let offered: Vec<_> = Algorithm::ALL.iter().filter(|one| offers(one)).map(|one| one.as_str()).collect();
+        let offered: Vec<_> = Algorithm::ALL.iter().filter(|one| offers(here, one)).map(|one| one.as_str()).collect();
+        let elsewhere = protection == Protection::Token && offers(&opened.enclave_algorithms, &algorithm);
+        let hint = if elsewhere { format!(". Protection ENCLAVE has {algorithm}") } else { String::new() };
         Err(Error::Precondition {
             reason: reasons::UNSUPPORTED_ALGORITHM,
-            message: format!("the token has no {algorithm}; it offers {}", offered.join(", ")),
+            message: format!("{who} has no {algorithm}; it offers {}{hint}", offered.join(", ")),
         })
     }
 
-    /// Records the intent and makes the key pair, or records that it was not made.
+    /// Makes a key for a version.
+    pub(super) async fn generate(
+        &self,
+        cause: Cause<'_>,
+        version: &KeyVersionName,
+        material: Material,
+        intent: Draft,
+    ) -> Result<(OpenIntent, Generated), Error> {
+        let work = self.enclave.generate(self.admission.access(), cause.mandate(), version, material);
+        self.make(cause, version, material.algorithm, intent, work).await
+    }
+
+    /// Records the intent and does the work that makes the key, or records that it was not made.
     pub(super) async fn make(
         &self,
-        grant: &Grant,
+        cause: Cause<'_>,
         version: &KeyVersionName,
         algorithm: Algorithm,
         intent: Draft,
-        request: &RequestId,
+        work: impl Future<Output = Result<Generated, Error>>,
     ) -> Result<(OpenIntent, Generated), Error> {
         let name = version.to_string();
         let audit = self.admission.audit();
         let recorded = audit.append(intent.resource(version)).await;
         let index = recorded.map_err(|error| unavailable(&error))?;
-        let intent = OpenIntent { index, version: name.clone(), request_id: request.id.clone() };
+        let request_id = cause.request_id().to_owned();
+        let intent = OpenIntent { index, version: name.clone(), destroys: false, request_id };
         let made = match self.settle_before(&name).await {
-            Ok(()) => self.enclave.generate(self.admission.access(), grant, &name, algorithm).await,
+            Ok(()) => work.await,
             Err(error) => Err(error),
         };
         let error = match made.and_then(|generated| canonical(generated, algorithm)) {
@@ -83,8 +111,8 @@ impl Pairs {
             Err(error) => error,
         };
         // What may have been made is removed. If the token is away, it is before the next try or at the next start.
-        let unmade = error.performed() != Some(Performed::Unknown) || self.enclave.discard(&name).await.is_ok();
-        let draft = Draft::failed(grant, request, &error).resource(version).after(index);
+        let unmade = error.performed() != Some(Performed::Unknown) || self.enclave.discard(version).await.is_ok();
+        let draft = cause.failed(&error).resource(version).after(index);
         if !unmade || audit.append(draft).await.is_err() {
             self.leave_open(intent);
         }
@@ -103,11 +131,16 @@ impl Pairs {
 
     /// Removes what an intent may have made, unless a later one made the version.
     async fn settle(&self, intent: &OpenIntent) -> Result<(), Error> {
-        let version: KeyVersionName = intent.version.parse().map_err(Error::internal)?;
+        let Ok(version) = intent.version.parse::<KeyVersionName>() else {
+            // No key's: a backup, of which nothing is left here.
+            let draft = Draft::reconciled(intent.index, &intent.version, &intent.request_id, Outcome::Unknown);
+            self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
+            return Ok(());
+        };
         let made = (self.admission.access().directory().key(version.key()))
             .is_some_and(|entry| entry.versions.contains_key(&version.number()));
         if !made {
-            let removed = self.enclave.discard(&intent.version).await?;
+            let removed = self.enclave.discard(&version).await?;
             tracing::warn!(version = intent.version, removed, "an operation that was left half done was undone");
         }
         let draft = Draft::reconciled(intent.index, &intent.version, &intent.request_id, Outcome::NotPerformed);
@@ -141,8 +174,16 @@ impl Pairs {
 
 /// Keys are compared by their hashes, so what is registered must be in the one encoding that certificates are held to.
 fn canonical(generated: Generated, algorithm: Algorithm) -> Result<Generated, Error> {
-    let problem = match PublicKey::parse(&generated.public_key) {
-        Ok(key) if key.algorithm() != algorithm => format!("it is {}", key.algorithm()),
+    if algorithm.is_secret() && generated.public_key.is_empty() {
+        return Ok(generated);
+    }
+    let parsed = match algorithm {
+        // Certificates have none of these; `crypto` holds them to their one encoding.
+        Algorithm::X25519 => None,
+        _ => Some(PublicKey::parse(&generated.public_key)),
+    };
+    let problem = match parsed.transpose() {
+        Ok(Some(key)) if key.algorithm() != algorithm => format!("it is {}", key.algorithm()),
         Ok(_) => match crypto::PublicKey::parse(algorithm, &generated.public_key) {
             Ok(_) => return Ok(generated),
             Err(error) => error.to_string(),

@@ -17,6 +17,56 @@ super::words! {
         ListKeys = "ListKeys",
         /// `KeyService.RotateKey`.
         RotateKey = "RotateKey",
+        /// `KeyService.UpdateKey`.
+        UpdateKey = "UpdateKey",
+        /// `KeyService.ActivateKeyVersion`.
+        ActivateKeyVersion = "ActivateKeyVersion",
+        /// `KeyService.SuspendKeyVersion`.
+        SuspendKeyVersion = "SuspendKeyVersion",
+        /// `KeyService.DeactivateKeyVersion`.
+        DeactivateKeyVersion = "DeactivateKeyVersion",
+        /// `KeyService.MarkKeyVersionCompromised`.
+        MarkKeyVersionCompromised = "MarkKeyVersionCompromised",
+        /// `KeyService.ScheduleKeyVersionDestruction`.
+        ScheduleKeyVersionDestruction = "ScheduleKeyVersionDestruction",
+        /// `KeyService.RestoreKeyVersion`.
+        RestoreKeyVersion = "RestoreKeyVersion",
+        /// `KeyService.AttestKeyVersion`.
+        AttestKeyVersion = "AttestKeyVersion",
+        /// `KeyService.CreateImportJob`.
+        CreateImportJob = "CreateImportJob",
+        /// `KeyService.ImportKey`.
+        ImportKey = "ImportKey",
+        /// `KeyService.RewrapKeys`.
+        RewrapKeys = "RewrapKeys",
+        /// `KeyService.BackUpKeys`.
+        BackUpKeys = "BackUpKeys",
+        /// `KeyService.ListBackups`.
+        ListBackups = "ListBackups",
+        /// `KeyService.CreateRestoreJob`.
+        CreateRestoreJob = "CreateRestoreJob",
+        /// `KeyService.RestoreBackup`.
+        RestoreBackup = "RestoreBackup",
+        /// `KeyService.ConfirmClock`.
+        ConfirmClock = "ConfirmClock",
+        /// `CryptoService.DeriveSharedSecret`.
+        DeriveSharedSecret = "DeriveSharedSecret",
+        /// `CryptoService.Encrypt`.
+        Encrypt = "Encrypt",
+        /// `CryptoService.Decrypt`.
+        Decrypt = "Decrypt",
+        /// `CryptoService.GenerateMac`.
+        GenerateMac = "GenerateMac",
+        /// `CryptoService.VerifyMac`.
+        VerifyMac = "VerifyMac",
+        /// `CryptoService.GenerateRandom`: on the organization.
+        GenerateRandom = "GenerateRandom",
+        /// `CryptoService.WrapKey`.
+        WrapKey = "WrapKey",
+        /// `CryptoService.UnwrapKey`.
+        UnwrapKey = "UnwrapKey",
+        /// `CertificateService.BindCertificate`.
+        BindCertificate = "BindCertificate",
         /// `CertificateService.CreateCertificateSigningRequest`.
         CreateCertificateSigningRequest = "CreateCertificateSigningRequest",
         /// `CertificateService.IssueCertificate`.
@@ -25,5 +75,21 @@ super::words! {
         ListRecords = "ListRecords",
         /// `AuditService.GetCheckpoint`.
         GetCheckpoint = "GetCheckpoint",
+    }
+}
+
+super::words! {
+    /// What the service does to keys by itself, as its records name it.
+    pub enum Scheduled {
+        /// A rotation that is due.
+        Rotation = "ScheduledRotation",
+        /// A version's `activate_time`.
+        Activation = "ScheduledActivation",
+        /// A version's `expire_time`.
+        Expiry = "ScheduledExpiry",
+        /// A version's `destroy_time`.
+        Destruction = "ScheduledDestruction",
+        /// A version made ahead of its rotation.
+        Filling = "FillPool",
     }
 }

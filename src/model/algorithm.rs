@@ -1,5 +1,7 @@
 //! Algorithms, hashes and how signatures are written.
 
+use super::Purpose;
+
 super::words! {
     /// What a key pair is made of.
     pub enum Algorithm {
@@ -19,6 +21,22 @@ super::words! {
         Rsa3072 = "rsa-3072",
         /// RSA, 4096 bits.
         Rsa4096 = "rsa-4096",
+        /// SM2 with SM3 (GB/T 32918).
+        Sm2 = "sm2",
+        /// ML-DSA-44 (FIPS 204).
+        MlDsa44 = "ml-dsa-44",
+        /// ML-DSA-65.
+        MlDsa65 = "ml-dsa-65",
+        /// ML-DSA-87.
+        MlDsa87 = "ml-dsa-87",
+        /// X25519 (RFC 7748).
+        X25519 = "x25519",
+        /// AES, 256 bits.
+        Aes256 = "aes-256",
+        /// SM4 (GB/T 32907).
+        Sm4 = "sm4",
+        /// HMAC with SHA-256.
+        HmacSha256 = "hmac-sha256",
     }
 }
 
@@ -31,11 +49,13 @@ super::words! {
         Sha384 = "sha384",
         /// SHA-512.
         Sha512 = "sha512",
+        /// SM3 (GB/T 32905).
+        Sm3 = "sm3",
     }
 }
 
 super::words! {
-    /// How a signature was made.
+    /// How a key was used.
     pub enum Mechanism {
         /// FIPS 186-5 §6.
         Ecdsa = "ecdsa",
@@ -45,6 +65,22 @@ super::words! {
         RsaPkcs1 = "rsa-pkcs1",
         /// RFC 8017 §8.1, salt as long as the digest.
         RsaPss = "rsa-pss",
+        /// GB/T 32918.2 §6.
+        Sm2 = "sm2",
+        /// FIPS 204 §5.2, pure, empty context.
+        MlDsa = "ml-dsa",
+        /// RFC 8017 §7.1 with SHA-256.
+        RsaOaep = "rsa-oaep",
+        /// GB/T 32918.4, C1C3C2.
+        Sm2Encryption = "sm2-encryption",
+        /// SP 800-56A §5.7.1.2, or RFC 7748 §6.1.
+        Ecdh = "ecdh",
+        /// SP 800-38D, RFC 8998.
+        Gcm = "gcm",
+        /// RFC 2104.
+        Hmac = "hmac",
+        /// RFC 5649.
+        Kwp = "kwp",
     }
 }
 
@@ -59,17 +95,21 @@ super::words! {
 }
 
 super::words! {
-    /// How an ECDSA signature is written.
+    /// How a signature is written.
     pub enum SignatureFormat {
         /// Ecdsa-Sig-Value (RFC 3279 §2.2.3).
         Der = "der",
         /// r ‖ s, each of the field's width.
         Raw = "raw",
+        /// r ‖ s ‖ v, v = 27 + recovery id.
+        Ethereum = "ethereum",
+        /// 31 + recovery id ‖ r ‖ s, canonical as nodeos demands.
+        Eos = "eos",
     }
 }
 
 impl Algorithm {
-    /// Length in bytes of the curve's field and order; `None` for Ed25519 and RSA.
+    /// Length in bytes of an ECDSA curve's field and order; `None` for everything else, also for SM2.
     pub fn ecdsa_width(self) -> Option<usize> {
         match self {
             Self::EcP256 | Self::EcSecp256k1 => Some(32),
@@ -84,13 +124,39 @@ impl Algorithm {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
     }
 
-    /// The hash used for messages and certificates where none is named; `None` for Ed25519.
+    /// Whether it is ML-DSA.
+    pub fn is_ml_dsa(self) -> bool {
+        matches!(self, Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87)
+    }
+
+    /// Whether its keys are secret keys, without a public half.
+    pub fn is_secret(self) -> bool {
+        matches!(self, Self::Aes256 | Self::Sm4 | Self::HmacSha256)
+    }
+
+    /// What its keys may be for; the first where none is named.
+    pub fn purposes(self) -> &'static [Purpose] {
+        use Purpose::{Agree, Certify, Encrypt, Mac, Sign, Wrap};
+        match self {
+            Self::EcP256 | Self::EcP384 | Self::EcP521 => &[Sign, Certify, Agree],
+            Self::EcSecp256k1 | Self::Ed25519 | Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => &[Sign, Certify],
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 | Self::Sm2 => &[Sign, Certify, Encrypt],
+            Self::X25519 => &[Agree],
+            Self::Aes256 => &[Encrypt, Wrap],
+            Self::Sm4 => &[Encrypt],
+            Self::HmacSha256 => &[Mac],
+        }
+    }
+
+    /// The hash used for messages and certificates where none is named; `None` where the algorithm hashes by itself or
+    /// signs nothing.
     pub fn default_hash(self) -> Option<Hash> {
         match self {
-            Self::Ed25519 => None,
             Self::EcP384 => Some(Hash::Sha384),
             Self::EcP521 => Some(Hash::Sha512),
-            _ => Some(Hash::Sha256),
+            Self::Sm2 => Some(Hash::Sm3),
+            Self::EcP256 | Self::EcSecp256k1 | Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => Some(Hash::Sha256),
+            _ => None,
         }
     }
 }
@@ -99,7 +165,7 @@ impl Hash {
     /// Length of a digest in bytes.
     pub fn length(self) -> usize {
         match self {
-            Self::Sha256 => 32,
+            Self::Sha256 | Self::Sm3 => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
         }

@@ -7,13 +7,18 @@
 mod action;
 mod algorithm;
 mod key;
+mod lifecycle;
 mod principal;
 mod request;
 
-pub use action::Action;
+pub use action::{Action, Scheduled};
 pub use algorithm::{Algorithm, Hash, Mechanism, RsaPadding, SignatureFormat};
-pub use chancery_api::names::{KeyName, KeyOrVersionName, KeyVersionName, NameError, OrganizationName, PrincipalName};
-pub use key::{Check, Key, KeyState, KeyVersion, Protection, Purpose};
+pub use chancery_api::names::{
+    BackupName, KeyName, KeyOrVersionName, KeyVersionName, NameError, OrganizationName, PrincipalName,
+};
+pub use key::{Backup, Check, Key, KeyState, KeyVersion, Origin, Protection, Purpose, Rotation};
+pub use lifecycle::{LifecycleError, LifecycleEvent, Stage, TABLE as LIFECYCLE};
+pub(crate) use principal::covers;
 pub use principal::{NamePattern, Organization, Principal, Registration, Role, TrustAnchor};
 pub use request::RequestId;
 

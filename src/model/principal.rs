@@ -39,6 +39,20 @@ pub struct Organization {
     pub enrolling_roles: Vec<Role>,
     /// Nanoseconds since the Unix epoch.
     pub create_time: i64,
+    /// Generation of the key-encryption key that ENCLAVE keys are wrapped under; 0: none was made yet.
+    pub kek_generation: u64,
+    /// The oldest generation that still exists; 0: none.
+    pub oldest_kek_generation: u64,
+    /// Why keys are not destroyed until an officer confirms the clock.
+    pub destruction_frozen: Option<String>,
+}
+
+impl Organization {
+    /// One that has no key yet.
+    pub fn new(name: OrganizationName, enrolling_roles: Vec<Role>, create_time: i64) -> Self {
+        let (kek_generation, oldest_kek_generation, destruction_frozen) = (0, 0, None);
+        Self { name, enrolling_roles, create_time, kek_generation, oldest_kek_generation, destruction_frozen }
+    }
 }
 
 /// A certificate authority that vouches for an organization's members.
@@ -64,22 +78,27 @@ pub struct NamePattern {
 impl NamePattern {
     /// Whether the pattern covers `name`.
     pub fn matches(&self, name: &str) -> bool {
-        let mut parts = self.pattern.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = name.strip_prefix(first) else { return false };
-        let mut last = None;
-        for part in parts {
-            if let Some(middle) = last.replace(part) {
-                match rest.find(middle) {
-                    Some(at) => rest = &rest[at + str::len(middle)..],
-                    None => return false,
-                }
+        covers(&self.pattern, name)
+    }
+}
+
+/// Whether a pattern, in which `*` stands for any run of characters, covers a name.
+pub(crate) fn covers(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let mut last = None;
+    for part in parts {
+        if let Some(middle) = last.replace(part) {
+            match rest.find(middle) {
+                Some(at) => rest = &rest[at + str::len(middle)..],
+                None => return false,
             }
         }
-        match last {
-            Some(suffix) => rest.ends_with(suffix),
-            None => rest.is_empty(),
-        }
+    }
+    match last {
+        Some(suffix) => rest.ends_with(suffix),
+        None => rest.is_empty(),
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod decision;
 mod error;
+mod labels;
 mod memo;
 mod parse;
 mod request;
@@ -22,6 +23,7 @@ mod vocabulary;
 
 pub use decision::{Denial, Permit};
 pub use error::{Finding, PolicyError};
+pub use labels::LabelsRead;
 pub use request::{AccessRequest, Context, ContextValue, KeyFacts, Resource};
 pub use set::PolicySet;
 

@@ -4,7 +4,7 @@ use super::{
     AccessRequest, Context, KeyFacts, PolicySet, Resource, parse,
     tables::SHIPPED,
     translate::translate,
-    vocabulary::{Kind, circumstances},
+    vocabulary::{Kind, ResourceKind, circumstances, resource_kind},
 };
 use crate::model::{
     Action, Algorithm, Hash, KeyState, OrganizationName, Principal, PrincipalName, Protection, Purpose, Role,
@@ -42,12 +42,12 @@ fn facts() -> impl Strategy<Value = KeyFacts> {
 }
 
 fn resource(action: Action) -> BoxedStrategy<Resource> {
-    match action {
-        Action::ListRecords => organization().prop_map(|organization| Resource::Log { organization }).boxed(),
-        Action::CreateKey | Action::ListKeys | Action::GetCheckpoint => (organization(), vec(select(Role::ALL), 0..9))
+    match resource_kind(action) {
+        ResourceKind::Log => organization().prop_map(|organization| Resource::Log { organization }).boxed(),
+        ResourceKind::Organization => (organization(), vec(select(Role::ALL), 0..9))
             .prop_map(|(name, enrolling_roles)| Resource::Organization { name, enrolling_roles })
             .boxed(),
-        _ => (organization(), select(&NAMES[..]), proptest::option::of(facts()))
+        ResourceKind::Key => (organization(), select(&NAMES[..]), proptest::option::of(facts()))
             .prop_map(|(organization, key, facts)| Resource::Key { name: organization.key(key).unwrap(), facts })
             .boxed(),
     }
@@ -59,9 +59,9 @@ fn context(action: Action) -> impl Strategy<Value = Context> {
     values.prop_map(move |(owner, word, number, flag, free)| {
         let pick = |words: &[&str]| words[usize::from(word) % words.len()].to_owned();
         circumstances(action).iter().fold(Context::new(), |context, &(name, kind)| match kind {
-            Kind::Text => context.text(name, free.clone()),
-            Kind::Number => context.number(name, number),
-            Kind::OptionalFlag if word == 0 => context,
+            kind if kind.is_optional() && word == 0 => context,
+            Kind::Text | Kind::OptionalText => context.text(name, free.clone()),
+            Kind::Number | Kind::OptionalNumber => context.number(name, number),
             Kind::OptionalFlag => context.flag(name, flag),
             Kind::Principal { .. } => context.text(name, owner.to_string()),
             Kind::Word(list) => context.text(name, pick(list(SHIPPED.vocabulary()).all())),
@@ -80,6 +80,19 @@ prop_compose! {
 
 fn foreign() -> impl Strategy<Value = AccessRequest> {
     request().prop_filter("at home", |request| request.principal.name.organization() != request.resource.organization())
+}
+
+/// The purpose of the keys that `action` uses; `None` where it uses none.
+fn used_with(action: Action) -> Option<Purpose> {
+    match action {
+        Action::Sign => Some(Purpose::Sign),
+        Action::IssueCertificate => Some(Purpose::Certify),
+        Action::Encrypt | Action::Decrypt => Some(Purpose::Encrypt),
+        Action::DeriveSharedSecret => Some(Purpose::Agree),
+        Action::GenerateMac | Action::VerifyMac => Some(Purpose::Mac),
+        Action::WrapKey | Action::UnwrapKey => Some(Purpose::Wrap),
+        _ => None,
+    }
 }
 
 /// What a decision consists of.
@@ -119,10 +132,29 @@ proptest! {
     }
 
     #[test]
-    fn security_officers_never_sign(mut request in request()) {
-        request.principal.role = Role::SecurityOfficer;
-        let uses = [Action::Sign, Action::CreateCertificateSigningRequest, Action::IssueCertificate];
-        prop_assert!(!uses.contains(&request.action) || !decide(&SHIPPED, &request).0);
+    fn a_key_is_used_by_its_owner_and_for_its_purpose_alone(mut request in request(), own in any::<bool>()) {
+        let principal = request.principal.clone();
+        if let (true, Resource::Key { facts: Some(facts), .. }) = (own, &mut request.resource) {
+            facts.owner = principal.name;
+        }
+        if let Some(purpose) = used_with(request.action).filter(|_| decide(&SHIPPED, &request).0) {
+            let Resource::Key { facts: Some(facts), .. } = &request.resource else { panic!("a use of no key") };
+            prop_assert_eq!(&facts.owner, &request.principal.name);
+            prop_assert_eq!(facts.purpose, purpose);
+            let idle = [Role::SecurityOfficer, Role::Auditor, Role::PlatformOperator];
+            prop_assert!(!idle.contains(&request.principal.role));
+        }
+    }
+
+    #[test]
+    fn nobody_but_an_officer_lifts_a_suspension(mut request in request()) {
+        request.action = Action::ActivateKeyVersion;
+        request.context = Context::new().flag("mayEnrol", true);
+        let Resource::Key { facts: Some(facts), .. } = &mut request.resource else { return Ok(()) };
+        facts.owner = request.principal.name.clone();
+        facts.state = KeyState::Suspended;
+        let officer = request.principal.role == Role::SecurityOfficer;
+        prop_assert!(officer || !decide(&SHIPPED, &request).0);
     }
 
     /// Cedar given all policies, with the schema checked, answers as the set does with its policies sorted by action.

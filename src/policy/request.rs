@@ -21,7 +21,7 @@ pub struct AccessRequest {
 /// What an action is done to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Resource {
-    /// An organization: `CreateKey`, `ListKeys`, `GetCheckpoint`.
+    /// An organization: what makes, lists or moves keys, `GenerateRandom`, `ConfirmClock`, `GetCheckpoint`.
     Organization {
         /// Which.
         name: OrganizationName,
@@ -90,7 +90,12 @@ impl fmt::Display for Resource {
 /// | `CreateCertificateSigningRequest` | `subject` |
 /// | `IssueCertificate` | `profile`: root-ca, peer, orderer, client or admin; `commonName` |
 /// | `CreateKey` | `key`: its id; `owner`: full principal name; `purpose`; `algorithm`; `protection` |
-/// | `RotateKey` | `mayEnrol` (optional): whether the caller's role is among its organization's enrolling roles |
+/// | `ImportKey` | as `CreateKey` |
+/// | `ScheduleKeyVersionDestruction` | `waitSeconds` |
+/// | `Encrypt`, `Decrypt`, `GenerateMac`, `VerifyMac`, `WrapKey`, `UnwrapKey`, `GenerateRandom` | `size`: bytes |
+/// | `RotateKey`, `ActivateKeyVersion` | `mayEnrol` (optional): whether the caller's role may make keys for itself |
+/// | `BackUpKeys` | `threshold`: how many custodians restore it; `custodians`: full principal names, blanks between |
+/// | `RestoreBackup` | `withoutLog` (optional): whether the log that says what was destroyed is not at hand; `log` (optional): origin and size of the log that the caller names, a blank between; `loggedStates` (optional): how many states it brings from there |
 /// | others | none |
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Context(BTreeMap<&'static str, ContextValue>);

@@ -1,8 +1,8 @@
 //! [`PolicySet`]: loading and the decision.
 
 use super::{
-    AccessRequest, Denial, Permit, PolicyError, decision::Decided, memo::Permits, parse, source, translate::translate,
-    vocabulary::Vocabulary,
+    AccessRequest, Denial, LabelsRead, Permit, PolicyError, decision::Decided, memo::Permits, parse, source,
+    translate::translate, vocabulary::Vocabulary,
 };
 use crate::model::Action;
 use cedar_policy::{self as cedar, ActionConstraint, AuthorizationError, Decision};
@@ -14,6 +14,7 @@ pub struct PolicySet {
     hash: [u8; 32],
     /// By action, those policies whose scope may cover it: Cedar evaluates all it is given, one after the other.
     by_action: Vec<cedar::PolicySet>,
+    labels_read: LabelsRead,
     vocabulary: Vocabulary,
     authorizer: cedar::Authorizer,
     permits: Permits,
@@ -61,6 +62,11 @@ impl PolicySet {
     /// (file name, text), by name.
     pub fn files(&self) -> &[(String, String)] {
         &self.files
+    }
+
+    /// Labels that the policies read, which a key's owner does not set: it would choose what it is permitted.
+    pub fn labels_read(&self) -> &LabelsRead {
+        &self.labels_read
     }
 
     /// Decides. The same steps are taken whether a key exists or not.
@@ -119,8 +125,9 @@ impl PolicySet {
             cedar::PolicySet::from_policies(covering).expect("parsed policies have unique ids")
         };
         let by_action = Action::ALL.iter().map(covering).collect();
-        let (hash, authorizer, permits) = (source::hash(&files), cedar::Authorizer::new(), Permits::default());
-        Self { hash, files, by_action, vocabulary, authorizer, permits }
+        let (hash, labels_read) = (source::hash(&files), LabelsRead::of(policies));
+        let (authorizer, permits) = (cedar::Authorizer::new(), Permits::default());
+        Self { hash, files, by_action, labels_read, vocabulary, authorizer, permits }
     }
 
     #[cfg(test)]

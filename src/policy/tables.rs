@@ -118,7 +118,7 @@ impl World {
 
 /// `name=value;…`: numbers and flags by their looks.
 fn circumstances(text: &str) -> Context {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 18] = [
         "input",
         "hash",
         "size",
@@ -131,6 +131,12 @@ fn circumstances(text: &str) -> Context {
         "algorithm",
         "protection",
         "mayEnrol",
+        "waitSeconds",
+        "withoutLog",
+        "log",
+        "loggedStates",
+        "threshold",
+        "custodians",
     ];
     text.split(';').filter(|pair| !pair.is_empty()).fold(Context::new(), |context, pair| {
         let (name, value) = pair.split_once('=').unwrap();

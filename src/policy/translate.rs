@@ -8,7 +8,7 @@
 
 use super::{
     AccessRequest, Context, ContextValue, KeyFacts, Resource,
-    vocabulary::{Kind, Vocabulary, circumstances},
+    vocabulary::{Kind, ResourceKind, Vocabulary, circumstances, resource_kind},
 };
 use crate::model::{Action, OrganizationName, Principal, PrincipalName, Role};
 use cedar_policy::{self as cedar, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
@@ -52,18 +52,10 @@ pub(super) fn translate(
 }
 
 fn check_resource(action: Action, resource: &Resource) -> Result<(), TranslateError> {
-    let fits = match action {
-        Action::CreateKey | Action::ListKeys | Action::GetCheckpoint => {
-            matches!(resource, Resource::Organization { .. })
-        }
-        Action::ListRecords => matches!(resource, Resource::Log { .. }),
-        Action::Sign
-        | Action::Verify
-        | Action::GetPublicKey
-        | Action::GetKey
-        | Action::RotateKey
-        | Action::CreateCertificateSigningRequest
-        | Action::IssueCertificate => matches!(resource, Resource::Key { .. }),
+    let fits = match resource_kind(action) {
+        ResourceKind::Organization => matches!(resource, Resource::Organization { .. }),
+        ResourceKind::Key => matches!(resource, Resource::Key { .. }),
+        ResourceKind::Log => matches!(resource, Resource::Log { .. }),
     };
     if fits { Ok(()) } else { Err(TranslateError::Resource(action)) }
 }
@@ -121,10 +113,12 @@ impl Vocabulary {
         let mut pairs = Vec::with_capacity(known.len() + 1);
         for &(name, kind) in known {
             let value = match (kind, given.value(name)) {
-                (Kind::OptionalFlag, None) => continue,
+                (kind, None) if kind.is_optional() => continue,
                 (_, None) => return Err(TranslateError::Missing(action, name)),
-                (Kind::Text, Some(ContextValue::Text(value))) => Some(text(value)),
-                (Kind::Number, Some(ContextValue::Number(value))) => Some(RestrictedExpression::new_long(*value)),
+                (Kind::Text | Kind::OptionalText, Some(ContextValue::Text(value))) => Some(text(value)),
+                (Kind::Number | Kind::OptionalNumber, Some(ContextValue::Number(value))) => {
+                    Some(RestrictedExpression::new_long(*value))
+                }
                 (Kind::OptionalFlag, Some(ContextValue::Flag(value))) => Some(RestrictedExpression::new_bool(*value)),
                 (Kind::Word(list), Some(ContextValue::Text(word))) => list(self).parse(word),
                 (Kind::Hash, Some(ContextValue::Text(word))) => {

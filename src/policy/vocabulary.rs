@@ -1,4 +1,5 @@
-//! The schema's words as Cedar values, made once per policy set, and which circumstances each action is asked with.
+//! The schema's words as Cedar values, made once per policy set; on what, and with which circumstances, each action is
+//! asked.
 //!
 //! **Invariant**: agrees with policies/schema.cedarschema; tests compare every list and every kind of request with it.
 
@@ -87,6 +88,59 @@ fn entity_type(name: &str) -> EntityTypeName {
     format!("Chancery::{name}").parse().expect("a constant of this module")
 }
 
+/// What an action is asked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResourceKind {
+    /// An organization.
+    Organization,
+    /// A key.
+    Key,
+    /// An organization's records.
+    Log,
+}
+
+/// The kind of resource that `action` is asked on.
+pub(super) fn resource_kind(action: Action) -> ResourceKind {
+    match action {
+        Action::CreateKey
+        | Action::CreateImportJob
+        | Action::ImportKey
+        | Action::RewrapKeys
+        | Action::BackUpKeys
+        | Action::ListBackups
+        | Action::CreateRestoreJob
+        | Action::RestoreBackup
+        | Action::ConfirmClock
+        | Action::GenerateRandom
+        | Action::ListKeys
+        | Action::GetCheckpoint => ResourceKind::Organization,
+        Action::ListRecords => ResourceKind::Log,
+        Action::Sign
+        | Action::Verify
+        | Action::GetPublicKey
+        | Action::GetKey
+        | Action::RotateKey
+        | Action::UpdateKey
+        | Action::ActivateKeyVersion
+        | Action::SuspendKeyVersion
+        | Action::DeactivateKeyVersion
+        | Action::MarkKeyVersionCompromised
+        | Action::ScheduleKeyVersionDestruction
+        | Action::RestoreKeyVersion
+        | Action::AttestKeyVersion
+        | Action::DeriveSharedSecret
+        | Action::Encrypt
+        | Action::Decrypt
+        | Action::GenerateMac
+        | Action::VerifyMac
+        | Action::WrapKey
+        | Action::UnwrapKey
+        | Action::BindCertificate
+        | Action::CreateCertificateSigningRequest
+        | Action::IssueCertificate => ResourceKind::Key,
+    }
+}
+
 /// What a circumstance is.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
@@ -96,12 +150,23 @@ pub(super) enum Kind {
     Number,
     /// Yes or no; may be absent, which policies must ask first.
     OptionalFlag,
+    /// A text that may be absent.
+    OptionalText,
+    /// A number that may be absent.
+    OptionalNumber,
     /// A principal's full name, given to policies as the principal and its organization.
     Principal { organization: &'static str },
     /// A word of the list.
     Word(fn(&Vocabulary) -> &Words),
     /// A hash's name, or `""`, which policies see as "none".
     Hash,
+}
+
+impl Kind {
+    /// It may be absent.
+    pub(super) fn is_optional(self) -> bool {
+        matches!(self, Self::OptionalFlag | Self::OptionalText | Self::OptionalNumber)
+    }
 }
 
 /// Names and kinds of the circumstances that `action` is asked with.
@@ -118,16 +183,44 @@ pub(super) fn circumstances(action: Action) -> &'static [(&'static str, Kind)] {
         ("algorithm", Kind::Word(|vocabulary| &vocabulary.algorithms)),
         ("protection", Kind::Word(|vocabulary| &vocabulary.protections)),
     ];
+    const SIZE: &[(&str, Kind)] = &[("size", Kind::Number)];
+    const RESTORE: &[(&str, Kind)] =
+        &[("withoutLog", Kind::OptionalFlag), ("log", Kind::OptionalText), ("loggedStates", Kind::OptionalNumber)];
+    const BACKUP: &[(&str, Kind)] = &[("threshold", Kind::Number), ("custodians", Kind::Text)];
+    const WAIT: &[(&str, Kind)] = &[("waitSeconds", Kind::Number)];
     const ROTATE: &[(&str, Kind)] = &[("mayEnrol", Kind::OptionalFlag)];
     match action {
         Action::Sign => SIGN,
         Action::CreateCertificateSigningRequest => REQUEST,
         Action::IssueCertificate => ISSUE,
-        Action::CreateKey => CREATE,
-        Action::RotateKey => ROTATE,
+        Action::CreateKey | Action::ImportKey => CREATE,
+        Action::ScheduleKeyVersionDestruction => WAIT,
+        Action::BackUpKeys => BACKUP,
+        Action::RestoreBackup => RESTORE,
+        Action::Encrypt
+        | Action::Decrypt
+        | Action::GenerateMac
+        | Action::VerifyMac
+        | Action::WrapKey
+        | Action::UnwrapKey
+        | Action::GenerateRandom => SIZE,
+        Action::RotateKey | Action::ActivateKeyVersion => ROTATE,
         Action::Verify
         | Action::GetPublicKey
         | Action::GetKey
+        | Action::UpdateKey
+        | Action::SuspendKeyVersion
+        | Action::DeactivateKeyVersion
+        | Action::MarkKeyVersionCompromised
+        | Action::RestoreKeyVersion
+        | Action::AttestKeyVersion
+        | Action::CreateImportJob
+        | Action::RewrapKeys
+        | Action::ListBackups
+        | Action::CreateRestoreJob
+        | Action::ConfirmClock
+        | Action::DeriveSharedSecret
+        | Action::BindCertificate
         | Action::ListKeys
         | Action::ListRecords
         | Action::GetCheckpoint => &[],
@@ -174,5 +267,30 @@ mod tests {
         actions.sort();
         known.sort();
         assert_eq!(actions, known);
+    }
+
+    #[test]
+    fn the_schema_asks_each_action_on_its_kind_of_resource_and_with_its_circumstances() {
+        let (fragment, _) = cedar_policy::SchemaFragment::from_cedarschema_str(source::SCHEMA).unwrap();
+        let schema = fragment.to_json_value().unwrap();
+        for action in Action::ALL {
+            let applies = &schema["Chancery"]["actions"][action.as_str()]["appliesTo"];
+            assert_eq!(
+                applies["resourceTypes"],
+                serde_json::json!([format!("{:?}", resource_kind(*action))]),
+                "{action}"
+            );
+            let attributes = applies["context"]["attributes"].as_object().cloned().unwrap_or_default();
+            let mut expected = std::collections::BTreeMap::new();
+            for &(name, kind) in circumstances(*action) {
+                expected.insert(name.to_owned(), !kind.is_optional());
+                if let Kind::Principal { organization } = kind {
+                    expected.insert(organization.to_owned(), true);
+                }
+            }
+            let required = |value: &serde_json::Value| value["required"].as_bool().unwrap_or(true);
+            let said = attributes.iter().map(|(name, value)| (name.clone(), required(value))).collect();
+            assert_eq!(expected, said, "{action}");
+        }
     }
 }

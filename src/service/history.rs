@@ -3,7 +3,7 @@
 use crate::{
     directory::LoggedStates,
     keys::OpenIntent,
-    model::{Action, KeyName, KeyVersionName, OrganizationName},
+    model::{Action, KeyName, KeyOrVersionName, OrganizationName},
     signing::Replays,
     store::RequestKey,
 };
@@ -19,13 +19,16 @@ pub(super) struct History {
     pub(super) answered: Vec<(u64, RequestKey, KeyName)>,
     pub(super) policy_sets: HashSet<Vec<u8>>,
     pub(super) replays: Replays,
+    /// The time of the last record, nanoseconds since the Unix epoch.
+    pub(super) last_time: i64,
 }
 
 impl History {
     /// Takes in the next record.
-    pub(super) fn add(&mut self, record: &Record) -> Result<(), String> {
-        self.states.add(record).map_err(|error| error.to_string())?;
+    pub(super) fn add(&mut self, record: &Record) {
+        self.states.add(record);
         self.replays.remember(record);
+        self.last_time = record.time_unix_nanos;
         if let Some(settled) = record.intent.checked_sub(1) {
             self.intents.remove(&settled);
         }
@@ -37,16 +40,29 @@ impl History {
             Kind::PolicySet => drop(self.policy_sets.insert(record.policy_set_hash.clone())),
             _ => {}
         }
-        Ok(())
     }
 }
 
+/// Changes whose answer is the key as they left it.
+const ANSWERED_WITH_THE_KEY: [Action; 11] = [
+    Action::CreateKey,
+    Action::ImportKey,
+    Action::UpdateKey,
+    Action::RotateKey,
+    Action::ActivateKeyVersion,
+    Action::SuspendKeyVersion,
+    Action::DeactivateKeyVersion,
+    Action::MarkKeyVersionCompromised,
+    Action::ScheduleKeyVersionDestruction,
+    Action::RestoreKeyVersion,
+    Action::BindCertificate,
+];
+
 /// The request that a key's outcome answered, and the key.
 fn answered(record: &Record) -> Option<(RequestKey, KeyName)> {
-    let actions = [Action::CreateKey, Action::RotateKey];
-    let method = actions.iter().find(|action| action.as_str() == record.action)?.as_str();
+    let method = ANSWERED_WITH_THE_KEY.iter().find(|action| action.as_str() == record.action)?.as_str();
     let by = record.principal.as_ref()?;
     let principal = OrganizationName::from_id(&by.organization).ok()?.principal(&by.name).ok()?;
-    let key = record.resource.parse::<KeyVersionName>().ok()?.key().clone();
+    let key = record.resource.parse::<KeyOrVersionName>().ok()?.key().clone();
     Some((RequestKey { principal, method, id: record.request_id.clone() }, key))
 }

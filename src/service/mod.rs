@@ -16,12 +16,14 @@ use crate::{
     access::Access,
     admission::{Admission, Floods},
     audit::{self, AuditLog, Checkpoints, Draft, Places},
+    backups::Backups,
     config::Configuration,
     enclave::{Enclave, EnclaveOptions, LoginMarker, default_program},
     grpc::{self, Parts, server_config},
     issuing::Issuing,
-    keys::{Changes, Keys},
+    keys::{Changes, ClockGuard, EvidenceFile, Keys, Schedule, SystemClock},
     model::KeyName,
+    operations::Operations,
     policy::PolicySet,
     signing::Signing,
     store::{Commit, SqliteStore, Store},
@@ -46,6 +48,9 @@ use std::{
 };
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 
+/// How long what keys' schedules began may go on once the service stops.
+const SCHEDULE_DRAIN: Duration = Duration::from_secs(5);
+
 /// The token as the enclave is told of it.
 pub fn token_access(configuration: &Configuration) -> TokenAccess {
     let token = &configuration.token;
@@ -65,6 +70,7 @@ pub fn enclave_options(configuration: &Configuration, deployment: &str) -> Encla
         deployment: deployment.to_owned(),
         origin: configuration.origin.clone(),
         sessions: configuration.token.sessions,
+        open_keys: configuration.token.open_keys,
         operation_deadline: configuration.token.operation_deadline,
     }
 }
@@ -96,6 +102,7 @@ pub struct Service {
     configuration: Configuration,
     parts: Parts,
     changes: Arc<Changes>,
+    schedule: Arc<Schedule>,
     tls: Arc<rustls::ServerConfig>,
     _locks: [DataLock; 2],
 }
@@ -132,7 +139,8 @@ impl Service {
         let marker = LoginMarker::new(&files.directory, configuration.token.pin_file.clone());
         let checkpoint_size = Arc::new(AtomicU64::new(log.checkpoint.size));
         let options = enclave_options(&configuration, &deployment);
-        let (enclave, opened) = Enclave::start(options, marker, Arc::clone(&checkpoint_size)).await?;
+        let (enclave, opened) =
+            Enclave::start(options, marker, Arc::clone(&checkpoint_size), Arc::clone(&store)).await?;
         if VerifierKey::from_spki(key.name(), &opened.audit_public_key).ok().as_ref() != Some(&key) {
             return Err(ServiceError::OtherAuditKey(configuration.audit_vkey));
         }
@@ -153,16 +161,33 @@ impl Service {
         let access = Arc::new(Access::new(Arc::clone(&directory), policies));
         let floods = Arc::new(Floods::new(configuration.limits.denials_per_second));
         let admission = Arc::new(Admission::new(access, Arc::clone(&audit), Arc::clone(&floods)));
-        let changes = Arc::new(Changes::new(store, audit, directory));
+        let changes = Arc::new(Changes::new(Arc::clone(&store), audit, directory));
         let signing = Arc::new(Signing::new(Arc::clone(&admission), Arc::clone(&enclave), history.replays));
-        let keys = Arc::new(Keys::new(Arc::clone(&admission), Arc::clone(&enclave), Arc::clone(&changes)));
+        let operations = Arc::new(Operations::new(Arc::clone(&admission), Arc::clone(&enclave)));
+        let keys = Arc::new(Keys::new(
+            Arc::clone(&admission),
+            Arc::clone(&enclave),
+            Arc::clone(&changes),
+            Arc::clone(&store),
+            configuration.keys.clone(),
+        ));
+        let backups = Arc::new(Backups::new(
+            Arc::clone(&admission),
+            Arc::clone(&enclave),
+            Arc::clone(&changes),
+            Arc::clone(&keys),
+            Arc::clone(&store),
+        ));
         let issuing = Arc::new(Issuing::new(Arc::clone(&admission), Arc::clone(&signing), Arc::clone(&changes)));
         keys.settle_all(history.intents.into_values().collect()).await;
         if let Err(error) = checkpoints.make().await {
             tracing::warn!(%error, "no checkpoint at start; trying again each second");
         }
-        let parts = Parts { signing, keys, issuing, admission, checkpoints, floods, enclave };
-        Ok(Self { configuration, parts, changes, tls, _locks: locks })
+        let readings = EvidenceFile::new(&files.directory);
+        let clock = ClockGuard::start(Arc::new(SystemClock), readings.read().as_ref(), history.last_time);
+        let schedule = Arc::new(Schedule::new(Arc::clone(&keys), Arc::new(clock), readings, store));
+        let parts = Parts { signing, operations, keys, backups, issuing, admission, checkpoints, floods, enclave };
+        Ok(Self { configuration, parts, changes, schedule, tls, _locks: locks })
     }
 
     /// Binds the address, tells `ready` where, and serves until `stop` ends.
@@ -181,7 +206,14 @@ impl Service {
         let Parts { checkpoints, floods, admission, .. } = self.parts.clone();
         let ticking = tokio::spawn(Arc::clone(&checkpoints).run());
         let mending = tokio::spawn(each_second(self.changes, Arc::clone(&floods), Arc::clone(admission.audit())));
+        let schedule = Arc::clone(&self.schedule);
+        let mut scheduling = tokio::spawn(async move { schedule.run().await });
         let result = grpc::serve(listener, self.tls, &self.configuration.limits, self.parts, stop).await;
+        self.schedule.stop();
+        if tokio::time::timeout(SCHEDULE_DRAIN, &mut scheduling).await.is_err() {
+            // What it leaves half done has an intent in the log.
+            scheduling.abort();
+        }
         ticking.abort();
         mending.abort();
         floods.flush(admission.audit()).await;

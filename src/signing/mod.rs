@@ -37,11 +37,12 @@ pub use replays::{Begun, Replays, Ticket};
 use crate::{
     access::{Grant, Peer, Target, require_active},
     admission::Admission,
-    audit::{Draft, Form, Released, unavailable},
-    crypto::{Input, InputError, Signable},
+    audit::{Draft, Released, unavailable},
+    crypto::{Form, FormError, Input, InputError, PublicKey, Signable},
+    directory::Version,
     enclave::{Enclave, Failed},
     error::Error,
-    model::{Action, Algorithm, Hash, KeyOrVersionName, Purpose, RequestId, RsaPadding, SignatureFormat},
+    model::{Action, Hash, KeyOrVersionName, Purpose, RequestId, RsaPadding, SignatureFormat},
     policy::Context,
 };
 use chancery_api::reasons;
@@ -56,7 +57,7 @@ pub struct Request {
     pub input: Signable,
     /// How to write it.
     pub format: SignatureFormat,
-    /// The smaller of s and n - s; by default for DER.
+    /// The smaller of s and n - s; by default in all but r ‖ s.
     pub low_s: Option<bool>,
     /// For RSA.
     pub padding: Option<RsaPadding>,
@@ -100,7 +101,7 @@ impl Signing {
         // 5 Guard.
         let ticket = match self.replays.begin(&caller.principal().name, &request.id).await {
             Begun::New(ticket) => ticket,
-            Begun::Answered(released) => return self.replay(grant, &request.id, released).await,
+            Begun::Answered(released) => return self.replay(grant, &request.id, &input, form, released).await,
             Begun::Reused => {
                 let error = reused();
                 self.admission.rejected(&caller, &error);
@@ -131,7 +132,7 @@ impl Signing {
     ) -> Result<Released, Error> {
         let access = self.admission.access();
         // 6 Perform, 7 check.
-        let performed = self.enclave.sign(access, grant, input, &request.id).await;
+        let performed = self.enclave.sign(access, grant, input, form, &request.id).await;
         let checked = match performed.and_then(|performed| performed.check()) {
             Ok(checked) => checked,
             Err(failed) => return Err(self.failed(*failed, request).await),
@@ -154,15 +155,27 @@ impl Signing {
     }
 
     /// Gives the first answer again, if its version may still sign.
-    async fn replay(&self, grant: Grant, request: &RequestId, released: Released) -> Result<Answer, Error> {
+    async fn replay(
+        &self,
+        grant: Grant,
+        request: &RequestId,
+        input: &Input,
+        form: Form,
+        mut released: Released,
+    ) -> Result<Answer, Error> {
         let access = self.admission.access();
         let usable = || {
             let version = grant.key()?.version(Some(released.version.number()));
-            require_active(version.ok_or_else(|| Error::NotFound(released.version.to_string()))?)?;
-            access.recheck(&grant, Some(&released.version))
+            let version = version.ok_or_else(|| Error::NotFound(released.version.to_string()))?;
+            require_active(version)?;
+            access.recheck(&grant, Some(&released.version))?;
+            // The record does not hold it. The input is the first one: an ECDSA input is the same for every version.
+            let recovery_id = |key: &PublicKey| form.recovery_id(key, input, &released.signature);
+            Ok(version.public_key.as_ref().and_then(recovery_id))
         };
-        if let Err(error) = usable() {
-            return Err(self.failed(Failed { grant, error }, request).await);
+        match usable() {
+            Ok(recovery_id) => released.recovery_id = recovery_id,
+            Err(error) => return Err(self.failed(Failed { grant, error }, request).await),
         }
         let draft = Draft::replayed(&grant, request).resource(&released.version);
         self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
@@ -192,28 +205,51 @@ pub fn context(input: &Signable) -> Context {
 /// What must agree with the key, known only after the permit.
 fn prepare(grant: &Grant, request: &Request) -> Result<(Input, Form), Error> {
     let entry = grant.key()?;
-    let algorithm = entry.key.algorithm;
     if entry.key.purpose != Purpose::Sign {
         return Err(Error::Precondition {
             reason: reasons::WRONG_PURPOSE,
             message: format!("{} is for {}, not for signing", entry.key.name, entry.key.purpose),
         });
     }
-    let input = request.input.clone().fit(algorithm, request.padding).map_err(|error| wrong_input(&error))?;
-    Ok((input, form(algorithm, request.format, request.low_s)))
+    let key = public_key(grant.version()?)?;
+    let input = request.input.clone().fit(key, request.padding).map_err(|error| wrong_input(&error))?;
+    let form = Form::new(key.algorithm(), request.format, request.low_s).map_err(|error| wrong_form(&error))?;
+    Ok((input, form))
 }
 
-/// The form of a signature: low-S by default where it is DER.
-pub fn form(algorithm: Algorithm, format: SignatureFormat, low_s: Option<bool>) -> Form {
-    let low_s = algorithm.ecdsa_width().is_some() && low_s.unwrap_or(format == SignatureFormat::Der);
-    Form { format, low_s }
+/// A version's public key.
+///
+/// # Errors
+/// [`reasons::WRONG_PURPOSE`]: it is a secret key.
+pub fn public_key(version: &Version) -> Result<&PublicKey, Error> {
+    version.public_key.as_ref().ok_or_else(|| Error::Precondition {
+        reason: reasons::WRONG_PURPOSE,
+        message: format!(
+            "{} is a secret key: it has no public key, signs nothing and verifies nothing",
+            version.row.name
+        ),
+    })
+}
+
+/// A form that the key's algorithm has not, as the caller is told it.
+pub fn wrong_form(error: &FormError) -> Error {
+    match error {
+        FormError::NotOffered { .. } => Error::invalid("format", error),
+        _ => Error::internal(error),
+    }
 }
 
 /// An input that does not fit its key, as the caller is told it.
 pub fn wrong_input(error: &InputError) -> Error {
     let field = match error {
-        InputError::NeedsNoHash | InputError::NeedsHash => "message_hash",
+        InputError::NeedsNoHash(_) | InputError::NeedsHash | InputError::NeedsSha2 | InputError::NeedsSm3 => {
+            "message_hash"
+        }
         InputError::NeedsNoPadding => "padding",
+        InputError::NeedsNoUserId | InputError::UserIdTooLong(_) => return Error::invalid("sm2_user_id", error),
+        InputError::SignsNothing(_) => {
+            return Error::Precondition { reason: reasons::WRONG_PURPOSE, message: error.to_string() };
+        }
         _ => "digest",
     };
     Error::Rejected { reason: reasons::WRONG_DIGEST, field, message: error.to_string() }

@@ -81,7 +81,8 @@ impl Replays {
         let parsed =
             OrganizationName::from_id(&by.organization).and_then(|organization| organization.principal(&by.name));
         let (Ok(principal), Ok(version)) = (parsed, record.resource.parse::<KeyVersionName>()) else { return };
-        let released = Released { signature: record.signature.clone(), version, index: record.index };
+        let released =
+            Released { signature: record.signature.clone(), recovery_id: None, version, index: record.index };
         let id = (principal, record.request_id.clone());
         let at = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
         lock(&self.0).answer(id, hash, released, at);
@@ -163,7 +164,7 @@ mod tests {
 
     fn released() -> Released {
         let key = OrganizationName::from_id("org1").unwrap().key("k").unwrap();
-        Released { signature: vec![1], version: key.version(1), index: 7 }
+        Released { signature: vec![1], recovery_id: None, version: key.version(1), index: 7 }
     }
 
     fn request(content: u8) -> RequestId {

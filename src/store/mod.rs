@@ -1,7 +1,8 @@
-//! The store: an index over the log's administrative records, and the request ids of changes.
+//! The store: an index over the log's administrative records, the request ids of changes, and wrapped keys.
 //!
 //! **Invariants**: the log is the authority. A row is written only after the record that carries it is durable, in one
-//! transaction with the log size up to which rows were applied and with the answer to the request that made it.
+//! transaction with the log size up to which rows were applied and with the answer to the request that made it. Wrapped
+//! keys are kept before the record of their version, and stand in no record.
 //!
 //! **Not here**: what rows mean together (`directory`), the log (`audit`).
 
@@ -11,7 +12,8 @@ mod sqlite;
 pub use rows::{Row, RowError, anchor_name};
 pub use sqlite::SqliteStore;
 
-use crate::model::PrincipalName;
+use crate::model::{OrganizationName, PrincipalName};
+use chancery_audit::record::ResourceState;
 use std::{future::Future, path::PathBuf, pin::Pin};
 
 /// What a [`Store`] method returns: it may wait for a disk or a network.
@@ -33,6 +35,50 @@ pub trait Store: Send + Sync {
 
     /// Frees every request id without an answer: the process that reserved them is gone.
     fn release_all(&self) -> Answer<'_, ()>;
+
+    /// Keeps wrapped keys, in place of those kept before. Durable when it returns: a version whose key is not kept must
+    /// not come into force.
+    fn keep_wrapped(&self, keys: Vec<WrappedKey>) -> Answer<'_, ()>;
+
+    /// Puts wrapped keys in the place of others, where those are still kept.
+    fn replace_wrapped(&self, keys: Vec<Replacement>) -> Answer<'_, ()>;
+
+    /// One wrapped key.
+    fn wrapped(&self, version: String) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// Up to `limit` wrapped keys of an organization by version name, those after `after`.
+    fn wrapped_keys(
+        &self,
+        organization: OrganizationName,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Vec<WrappedKey>>;
+
+    /// How many wrapped keys an organization has.
+    fn count_wrapped(&self, organization: OrganizationName) -> Answer<'_, u64>;
+
+    /// Removes wrapped keys, so that no page of the file holds them any more.
+    fn remove_wrapped(&self, versions: Vec<String>) -> Answer<'_, ()>;
+
+    /// Takes or keeps a lease for `seconds`; whether `holder` has it now.
+    fn lease(&self, name: &'static str, holder: String, seconds: i64) -> Answer<'_, bool>;
+}
+
+/// A key that was wrapped anew.
+pub struct Replacement {
+    /// As it was kept.
+    pub before: WrappedKey,
+    /// As it is to be kept.
+    pub wrapped: Vec<u8>,
+}
+
+/// An ENCLAVE key as the enclave wrapped it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// Full name of its version.
+    pub version: String,
+    /// What only the enclave can open.
+    pub wrapped: Vec<u8>,
 }
 
 /// A store as it stands.
@@ -42,8 +88,8 @@ pub struct Contents {
     pub deployment: String,
     /// Records of the log whose rows were applied.
     pub log_size: u64,
-    /// Each row's resource name, and the row or why it does not parse.
-    pub rows: Vec<(String, Result<Row, RowError>)>,
+    /// Each row's resource name, and its state; `None` where the columns hold none.
+    pub rows: Vec<(String, Option<ResourceState>)>,
 }
 
 /// What one change leaves in the store.

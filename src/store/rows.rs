@@ -3,12 +3,14 @@
 //! **Invariant**: a row and its [`ResourceState`] say the same; `Row::parse(&row.state()) == row`.
 
 use crate::model::{
-    Key, KeyName, KeyVersion, NameError, NamePattern, Organization, Registration, TrustAnchor, UnknownWord,
+    Backup, Key, KeyName, KeyVersion, NameError, NamePattern, Organization, Origin, Registration, Rotation,
+    TrustAnchor, UnknownWord,
 };
 use chancery_api::state;
 use chancery_audit::record::ResourceState;
 use prost::Message;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 /// One resource's whole state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum Row {
     Key(Key),
     /// A key version.
     KeyVersion(KeyVersion),
+    /// A backup that was begun.
+    Backup(Backup),
 }
 
 /// A row or an administrative record's state that does not parse.
@@ -43,8 +47,8 @@ pub enum RowError {
     /// The state's own name is not the resource's.
     #[error("its state names `{0}`")]
     OtherName(String),
-    /// A public key's hash is not 32 bytes.
-    #[error("its public key hash is not 32 bytes")]
+    /// A hash is not 32 bytes.
+    #[error("its hash is not 32 bytes")]
     HashLength,
 }
 
@@ -53,6 +57,7 @@ const ANCHOR: &str = "chancery.state.v1.TrustAnchor";
 const REGISTRATION: &str = "chancery.state.v1.Registration";
 const KEY: &str = "chancery.state.v1.Key";
 const KEY_VERSION: &str = "chancery.state.v1.KeyVersion";
+const BACKUP: &str = "chancery.state.v1.Backup";
 
 /// `organizations/{organization}/anchors/{anchor}`, the last part from the certificate's SHA-256.
 pub fn anchor_name(anchor: &TrustAnchor) -> String {
@@ -76,6 +81,7 @@ impl Row {
             Self::Registration(row) => row.name.to_string(),
             Self::Key(row) => row.name.to_string(),
             Self::KeyVersion(row) => row.name.to_string(),
+            Self::Backup(row) => row.name.to_string(),
         }
     }
 
@@ -88,6 +94,9 @@ impl Row {
                     name: row.name.to_string(),
                     create_time_unix_nanos: row.create_time,
                     enrolling_roles: row.enrolling_roles.iter().map(ToString::to_string).collect(),
+                    kek_generation: row.kek_generation,
+                    oldest_kek_generation: row.oldest_kek_generation,
+                    destruction_frozen: row.destruction_frozen.clone().unwrap_or_default(),
                 }
                 .encode_to_vec(),
             ),
@@ -112,17 +121,8 @@ impl Row {
                 .encode_to_vec(),
             ),
             Self::Key(row) => (KEY, key_state(row).encode_to_vec()),
-            Self::KeyVersion(row) => (
-                KEY_VERSION,
-                state::KeyVersion {
-                    name: row.name.to_string(),
-                    state: row.state.to_string(),
-                    public_key: row.public_key.clone(),
-                    create_time_unix_nanos: row.create_time,
-                    certificate: row.certificate.clone().unwrap_or_default(),
-                }
-                .encode_to_vec(),
-            ),
+            Self::KeyVersion(row) => (KEY_VERSION, version_state(row).encode_to_vec()),
+            Self::Backup(row) => (BACKUP, backup_state(row).encode_to_vec()),
         };
         ResourceState { name: self.name(), r#type: type_name.into(), value }
     }
@@ -139,6 +139,9 @@ impl Row {
                     name: state.name.parse()?,
                     enrolling_roles: words(&state.enrolling_roles)?,
                     create_time: state.create_time_unix_nanos,
+                    kek_generation: state.kek_generation,
+                    oldest_kek_generation: state.oldest_kek_generation,
+                    destruction_frozen: Some(state.destruction_frozen).filter(|why| !why.is_empty()),
                 })
             }
             ANCHOR => {
@@ -162,16 +165,8 @@ impl Row {
                 })
             }
             KEY => Self::Key(parse_key(decode(&from.value, KEY)?)?),
-            KEY_VERSION => {
-                let state: state::KeyVersion = decode(&from.value, KEY_VERSION)?;
-                Self::KeyVersion(KeyVersion {
-                    name: state.name.parse()?,
-                    state: state.state.parse()?,
-                    public_key: state.public_key,
-                    create_time: state.create_time_unix_nanos,
-                    certificate: Some(state.certificate).filter(|der| !der.is_empty()),
-                })
-            }
+            KEY_VERSION => Self::KeyVersion(parse_version(decode(&from.value, KEY_VERSION)?)?),
+            BACKUP => Self::Backup(parse_backup(decode(&from.value, BACKUP)?)?),
             other => return Err(RowError::UnknownType(other.chars().take(80).collect())),
         };
         if row.name() == from.name { Ok(row) } else { Err(RowError::OtherName(row.name())) }
@@ -189,7 +184,88 @@ fn key_state(row: &Key) -> state::Key {
         labels: row.labels.clone().into_iter().collect(),
         primary_version: row.primary_version,
         create_time_unix_nanos: row.create_time,
+        rotation_interval_seconds: match row.rotation {
+            Some(Rotation::Every(interval)) => interval.as_secs(),
+            _ => 0,
+        },
+        rotation_cron: match &row.rotation {
+            Some(Rotation::Cron(cron)) => cron.clone(),
+            _ => String::new(),
+        },
+        next_rotation_unix_nanos: row.next_rotation.unwrap_or_default(),
+        overlap_seconds: row.overlap.map(|overlap| overlap.as_secs()),
+        pool_size: row.pool_size,
     }
+}
+
+fn version_state(row: &KeyVersion) -> state::KeyVersion {
+    state::KeyVersion {
+        name: row.name.to_string(),
+        state: row.state.to_string(),
+        public_key: row.public_key.clone(),
+        create_time_unix_nanos: row.create_time,
+        certificate: row.certificate.clone().unwrap_or_default(),
+        origin: row.origin.to_string(),
+        activate_time_unix_nanos: row.activate_time.unwrap_or_default(),
+        expire_time_unix_nanos: row.expire_time.unwrap_or_default(),
+        destroy_time_unix_nanos: row.destroy_time.unwrap_or_default(),
+        destroyed_time_unix_nanos: row.destroyed_time.unwrap_or_default(),
+        compromised_time_unix_nanos: row.compromised_time.unwrap_or_default(),
+        pooled: row.pooled,
+        destroyed_under_kek: row.destroyed_under_kek,
+        restored_from: row.restored_from.clone().unwrap_or_default(),
+    }
+}
+
+fn backup_state(row: &Backup) -> state::Backup {
+    state::Backup {
+        name: row.name.to_string(),
+        create_time_unix_nanos: row.create_time,
+        versions: row.versions,
+        token_versions: row.token_versions,
+        threshold: row.threshold,
+        custodians: row.custodians.clone(),
+        sha256: row.sha256.map(Vec::from).unwrap_or_default(),
+    }
+}
+
+/// Zero is how a state says that there is no such time.
+fn time(nanos: i64) -> Option<i64> {
+    Some(nanos).filter(|nanos| *nanos != 0)
+}
+
+fn parse_version(state: state::KeyVersion) -> Result<KeyVersion, RowError> {
+    Ok(KeyVersion {
+        name: state.name.parse()?,
+        state: state.state.parse()?,
+        public_key: state.public_key,
+        create_time: state.create_time_unix_nanos,
+        certificate: Some(state.certificate).filter(|der| !der.is_empty()),
+        origin: if state.origin.is_empty() { Origin::Generated } else { state.origin.parse()? },
+        activate_time: time(state.activate_time_unix_nanos),
+        expire_time: time(state.expire_time_unix_nanos),
+        destroy_time: time(state.destroy_time_unix_nanos),
+        destroyed_time: time(state.destroyed_time_unix_nanos),
+        compromised_time: time(state.compromised_time_unix_nanos),
+        pooled: state.pooled,
+        destroyed_under_kek: state.destroyed_under_kek,
+        restored_from: Some(state.restored_from).filter(|name| !name.is_empty()),
+    })
+}
+
+fn parse_backup(state: state::Backup) -> Result<Backup, RowError> {
+    Ok(Backup {
+        name: state.name.parse()?,
+        create_time: state.create_time_unix_nanos,
+        versions: state.versions,
+        token_versions: state.token_versions,
+        threshold: state.threshold,
+        custodians: state.custodians,
+        sha256: match state.sha256.is_empty() {
+            true => None,
+            false => Some(state.sha256.try_into().map_err(|_| RowError::HashLength)?),
+        },
+    })
 }
 
 fn parse_key(state: state::Key) -> Result<Key, RowError> {
@@ -203,6 +279,15 @@ fn parse_key(state: state::Key) -> Result<Key, RowError> {
         labels: state.labels.into_iter().collect(),
         primary_version: state.primary_version,
         create_time: state.create_time_unix_nanos,
+        rotation: match state.rotation_interval_seconds {
+            0 => {
+                Some(Rotation::Cron(state.rotation_cron)).filter(|rotation| *rotation != Rotation::Cron(String::new()))
+            }
+            seconds => Some(Rotation::Every(Duration::from_secs(seconds))),
+        },
+        next_rotation: time(state.next_rotation_unix_nanos),
+        overlap: state.overlap_seconds.map(Duration::from_secs),
+        pool_size: state.pool_size,
     })
 }
 
@@ -220,6 +305,27 @@ mod tests {
                 name: organization.clone(),
                 enrolling_roles: vec![Role::Peer, Role::Ca],
                 create_time: 7,
+                kek_generation: 3,
+                oldest_kek_generation: 2,
+                destruction_frozen: Some("the clock jumped".into()),
+            }),
+            Row::Backup(Backup {
+                name: organization.backup("b1").unwrap(),
+                create_time: 5,
+                versions: 2,
+                token_versions: 1,
+                threshold: 2,
+                custodians: vec![owner.to_string()],
+                sha256: Some([3; 32]),
+            }),
+            Row::Backup(Backup {
+                name: organization.backup("b2").unwrap(),
+                create_time: 6,
+                versions: 0,
+                token_versions: 0,
+                threshold: 2,
+                custodians: vec![owner.to_string()],
+                sha256: None,
             }),
             Row::Anchor(TrustAnchor {
                 organization,
@@ -237,13 +343,23 @@ mod tests {
                 labels: [("a".to_owned(), "b".to_owned())].into(),
                 primary_version: 2,
                 create_time: -1,
+                rotation: Some(Rotation::Every(Duration::from_secs(3600))),
+                next_rotation: Some(9),
+                overlap: Some(Duration::ZERO),
+                pool_size: 2,
             }),
             Row::KeyVersion(KeyVersion {
-                name: key.version(2),
-                state: KeyState::Active,
-                public_key: vec![4; 91],
-                create_time: 1,
                 certificate: Some(vec![5]),
+                origin: Origin::Imported,
+                activate_time: Some(1),
+                expire_time: Some(2),
+                destroy_time: Some(3),
+                destroyed_time: Some(4),
+                compromised_time: Some(5),
+                pooled: true,
+                destroyed_under_kek: 1,
+                restored_from: Some("organizations/org1/backups/b1".into()),
+                ..KeyVersion::new(key.version(2), KeyState::Active, vec![4; 91], 1)
             }),
         ]
     }

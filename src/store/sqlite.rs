@@ -2,9 +2,12 @@
 //!
 //! **Invariant**: a commit is one transaction, durable when it returns.
 
-use super::{Answer, Claim, Commit, Contents, REQUEST_SECONDS, RequestKey, Row, RowError, Store, StoreError};
-use crate::model::{Key, KeyVersion, NamePattern, Organization, Registration, Role, TrustAnchor};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use super::{
+    Answer, Claim, Commit, Contents, REQUEST_SECONDS, Replacement, RequestKey, Row, Store, StoreError, WrappedKey,
+};
+use crate::model::OrganizationName;
+use chancery_audit::record::ResourceState;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -17,6 +20,7 @@ mod migrations {
 /// See the module.
 pub struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
+    reader: Arc<Mutex<Connection>>,
 }
 
 fn failed(error: impl std::fmt::Display) -> StoreError {
@@ -42,7 +46,7 @@ impl SqliteStore {
         connection
             .execute("INSERT INTO deployment (only_row, id, log_size) VALUES (1, ?1, 0)", [deployment])
             .map_err(failed)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Self::over(path, connection)
     }
 
     /// Opens the store that `create` made, and brings it to this version's schema.
@@ -63,14 +67,34 @@ impl SqliteStore {
         migrations::migrations::runner().run(&mut connection).map_err(|error| damaged(error.to_string()))?;
         // A store that can't be written must say so now, not at the first change.
         connection.execute("UPDATE deployment SET log_size = log_size", []).map_err(failed)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Self::over(path, connection)
+    }
+
+    fn over(path: &Path, connection: Connection) -> Result<Self, StoreError> {
+        let reader = prepare(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), reader: Arc::new(Mutex::new(reader)) })
     }
 
     fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
-        let connection = Arc::clone(&self.connection);
+        Self::run_on(&self.connection, work)
+    }
+
+    /// As [`Self::run`], on a connection of its own: it waits for no commit.
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Self::run_on(&self.reader, work)
+    }
+
+    fn run_on<'a, T: Send + 'static>(
+        connection: &Arc<Mutex<Connection>>,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<'a, T> {
+        let connection = Arc::clone(connection);
         let task = tokio::task::spawn_blocking(move || {
             let mut connection = connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             work(&mut connection).map_err(failed)
@@ -86,6 +110,7 @@ fn prepare(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     connection.busy_timeout(std::time::Duration::from_secs(2)).map_err(damaged)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(damaged)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(damaged)?;
+    connection.pragma_update(None, "secure_delete", "ON").map_err(damaged)?;
     Ok(connection)
 }
 
@@ -95,10 +120,8 @@ impl Store for SqliteStore {
             let transaction = connection.transaction()?;
             let (deployment, log_size) = transaction
                 .query_row("SELECT id, log_size FROM deployment", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let mut rows = Vec::new();
-            for load in [organizations, anchors, registrations, keys, key_versions] {
-                rows.extend(load(&transaction)?);
-            }
+            let mut statement = transaction.prepare("SELECT name, type, value FROM resources")?;
+            let rows = statement.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
             Ok(Contents { deployment, log_size, rows })
         })
     }
@@ -106,8 +129,10 @@ impl Store for SqliteStore {
     fn commit(&self, commit: Commit) -> Answer<'_, ()> {
         self.run(move |connection| {
             let transaction = connection.transaction()?;
-            for row in &commit.rows {
-                write(&transaction, row)?;
+            for state in commit.rows.iter().map(Row::state) {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO resources (name, type, value) VALUES (?1, ?2, ?3)")?
+                    .execute(params![state.name, state.r#type, state.value])?;
             }
             transaction.execute("UPDATE deployment SET log_size = max(log_size, ?1)", [commit.log_size])?;
             for (request, answer) in commit.answers {
@@ -166,144 +191,117 @@ impl Store for SqliteStore {
     fn release_all(&self) -> Answer<'_, ()> {
         self.run(|connection| connection.execute("DELETE FROM requests WHERE answer IS NULL", []).map(|_| ()))
     }
-}
 
-type Loaded = Vec<(String, Result<Row, RowError>)>;
-
-fn query<F>(transaction: &Transaction<'_>, sql: &str, parse: F) -> rusqlite::Result<Loaded>
-where
-    F: Fn(&str, &rusqlite::Row<'_>) -> rusqlite::Result<Result<Row, RowError>>,
-{
-    let mut statement = transaction.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
-        let name: String = row.get(0)?;
-        // A column of another SQL type than the schema's is an edited row, not a broken store.
-        let parsed = parse(&name, row).unwrap_or(Err(RowError::Malformed("row of the store")));
-        Ok((name, parsed))
-    })?;
-    rows.collect()
-}
-
-fn organizations(transaction: &Transaction<'_>) -> rusqlite::Result<Loaded> {
-    query(transaction, "SELECT name, enrolling_roles, create_time FROM organizations", |name, row| {
-        let (roles, create_time): (String, i64) = (row.get(1)?, row.get(2)?);
-        Ok((|| {
-            let enrolling_roles =
-                roles.split(',').filter(|role| !role.is_empty()).map(str::parse).collect::<Result<_, _>>()?;
-            Ok(Row::Organization(Organization { name: name.parse()?, enrolling_roles, create_time }))
-        })())
-    })
-}
-
-fn anchors(transaction: &Transaction<'_>) -> rusqlite::Result<Loaded> {
-    query(transaction, "SELECT name, organization, certificate, patterns FROM anchors", |_, row| {
-        let (organization, certificate, patterns): (String, Vec<u8>, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        Ok((|| {
-            let pattern = |line: &str| {
-                let (role, pattern) = line.split_once(':').unwrap_or((line, ""));
-                Ok::<_, RowError>(NamePattern { role: role.parse::<Role>()?, pattern: pattern.into() })
-            };
-            let patterns = patterns.lines().map(pattern).collect::<Result<_, _>>()?;
-            Ok(Row::Anchor(TrustAnchor { organization: organization.parse()?, certificate, patterns }))
-        })())
-    })
-}
-
-fn registrations(transaction: &Transaction<'_>) -> rusqlite::Result<Loaded> {
-    query(transaction, "SELECT name, role, public_key_sha256 FROM registrations", |name, row| {
-        let (role, hash): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
-        Ok((|| {
-            let public_key_sha256 = hash.try_into().map_err(|_| RowError::HashLength)?;
-            Ok(Row::Registration(Registration { name: name.parse()?, role: role.parse()?, public_key_sha256 }))
-        })())
-    })
-}
-
-fn keys(transaction: &Transaction<'_>) -> rusqlite::Result<Loaded> {
-    let sql = r#"SELECT name, owner, purpose, algorithm, protection, "check", labels, primary_version, create_time
-                 FROM keys"#;
-    query(transaction, sql, |name, row| {
-        let word = |column| row.get::<_, String>(column);
-        let (owner, purpose, algorithm, protection) = (word(1)?, word(2)?, word(3)?, word(4)?);
-        let (check, labels): (String, String) = (word(5)?, word(6)?);
-        let (primary_version, create_time) = (row.get(7)?, row.get(8)?);
-        Ok((|| {
-            Ok(Row::Key(Key {
-                name: name.parse()?,
-                owner: owner.parse()?,
-                purpose: purpose.parse()?,
-                algorithm: algorithm.parse()?,
-                protection: protection.parse()?,
-                check: check.parse()?,
-                labels: serde_json::from_str(&labels).map_err(|_| RowError::Malformed("JSON object of labels"))?,
-                primary_version,
-                create_time,
-            }))
-        })())
-    })
-}
-
-fn key_versions(transaction: &Transaction<'_>) -> rusqlite::Result<Loaded> {
-    let sql = "SELECT name, state, public_key, certificate, create_time FROM key_versions";
-    query(transaction, sql, |name, row| {
-        let (state, public_key): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
-        let (certificate, create_time) = (row.get(3)?, row.get(4)?);
-        Ok((|| {
-            Ok(Row::KeyVersion(KeyVersion {
-                name: name.parse()?,
-                state: state.parse()?,
-                public_key,
-                create_time,
-                certificate,
-            }))
-        })())
-    })
-}
-
-fn write(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<usize> {
-    let name = row.name();
-    match row {
-        Row::Organization(row) => {
-            let roles = row.enrolling_roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(",");
-            transaction.execute(
-                "INSERT OR REPLACE INTO organizations (name, enrolling_roles, create_time) VALUES (?1, ?2, ?3)",
-                params![name, roles, row.create_time],
-            )
-        }
-        Row::Anchor(row) => {
-            let patterns: String = row.patterns.iter().map(|p| format!("{}:{}\n", p.role, p.pattern)).collect();
-            transaction.execute(
-                "INSERT OR REPLACE INTO anchors (name, organization, certificate, patterns) VALUES (?1, ?2, ?3, ?4)",
-                params![name, row.organization.to_string(), row.certificate, patterns],
-            )
-        }
-        Row::Registration(row) => transaction.execute(
-            "INSERT OR REPLACE INTO registrations (name, role, public_key_sha256) VALUES (?1, ?2, ?3)",
-            params![name, row.role.as_str(), row.public_key_sha256],
-        ),
-        Row::Key(row) => {
-            let labels = serde_json::to_string(&row.labels).unwrap_or_default();
-            transaction.execute(
-                r#"INSERT OR REPLACE INTO keys
-                   (name, owner, purpose, algorithm, protection, "check", labels, primary_version, create_time)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"#,
-                params![
-                    name,
-                    row.owner.to_string(),
-                    row.purpose.as_str(),
-                    row.algorithm.as_str(),
-                    row.protection.as_str(),
-                    row.check.as_str(),
-                    labels,
-                    row.primary_version,
-                    row.create_time
-                ],
-            )
-        }
-        Row::KeyVersion(row) => transaction.execute(
-            "INSERT OR REPLACE INTO key_versions (name, state, public_key, certificate, create_time)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![name, row.state.as_str(), row.public_key, row.certificate, row.create_time],
-        ),
+    fn keep_wrapped(&self, keys: Vec<WrappedKey>) -> Answer<'_, ()> {
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            for key in keys {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO wrapped_keys (version, wrapped) VALUES (?1, ?2)")?
+                    .execute(params![key.version, key.wrapped])?;
+            }
+            transaction.commit()
+        })
     }
+
+    fn replace_wrapped(&self, keys: Vec<Replacement>) -> Answer<'_, ()> {
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            for key in keys {
+                transaction
+                    .prepare_cached("UPDATE wrapped_keys SET wrapped = ?3 WHERE version = ?1 AND wrapped = ?2")?
+                    .execute(params![key.before.version, key.before.wrapped, key.wrapped])?;
+            }
+            transaction.commit()
+        })
+    }
+
+    fn wrapped(&self, version: String) -> Answer<'_, Option<Vec<u8>>> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT wrapped FROM wrapped_keys WHERE version = ?1")?
+                .query_row([version], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    fn wrapped_keys(
+        &self,
+        organization: OrganizationName,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Vec<WrappedKey>> {
+        self.read(move |connection| {
+            let [begin, end] = range(&organization);
+            let after = after.unwrap_or(begin);
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            connection
+                .prepare_cached(
+                    "SELECT version, wrapped FROM wrapped_keys WHERE version > ?1 AND version < ?2 ORDER BY version LIMIT ?3",
+                )?
+                .query_map(params![after, end, limit], wrapped_key)?
+                .collect()
+        })
+    }
+
+    fn count_wrapped(&self, organization: OrganizationName) -> Answer<'_, u64> {
+        self.read(move |connection| {
+            let [begin, end] = range(&organization);
+            let sql = "SELECT count(*) FROM wrapped_keys WHERE version > ?1 AND version < ?2";
+            connection.query_row(sql, [begin, end], |row| row.get(0))
+        })
+    }
+
+    fn remove_wrapped(&self, versions: Vec<String>) -> Answer<'_, ()> {
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            for version in versions {
+                transaction.execute("DELETE FROM wrapped_keys WHERE version = ?1", [version])?;
+            }
+            transaction.commit()?;
+            // Pages are overwritten (secure_delete), in the file only once the write-ahead log is written back.
+            let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            if busy { Err(still_read()) } else { Ok(()) }
+        })
+    }
+
+    fn lease(&self, name: &'static str, holder: String, seconds: i64) -> Answer<'_, bool> {
+        self.run(move |connection| {
+            // A lease that ends later than a fresh one would is from before the clock was set back.
+            let now = now();
+            let taken = connection.execute(
+                "INSERT INTO leases (name, holder, expires) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET holder = ?2, expires = ?3
+                 WHERE holder = ?2 OR expires < ?4 OR expires > ?3",
+                params![name, holder, now.saturating_add(seconds.saturating_mul(1_000_000_000)), now],
+            )?;
+            Ok(taken == 1)
+        })
+    }
+}
+
+/// Why the write-ahead log can't be emptied now.
+fn still_read() -> rusqlite::Error {
+    let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    rusqlite::Error::SqliteFailure(busy, Some("the write-ahead log is being read and can't be emptied".into()))
+}
+
+/// A row's name and state; no state where a column is of another SQL type than the schema's: that is an edited row, not
+/// a broken store.
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, Option<ResourceState>)> {
+    let name: String = row.get(0)?;
+    let state =
+        || Ok::<_, rusqlite::Error>(ResourceState { name: name.clone(), r#type: row.get(1)?, value: row.get(2)? });
+    let state = state().ok();
+    Ok((name, state))
+}
+
+/// All names of an organization's versions lie between these.
+fn range(organization: &OrganizationName) -> [String; 2] {
+    // '0' follows '/'.
+    [format!("{organization}/keys/"), format!("{organization}/keys0")]
+}
+
+fn wrapped_key(row: &rusqlite::Row<'_>) -> rusqlite::Result<WrappedKey> {
+    Ok(WrappedKey { version: row.get(0)?, wrapped: row.get(1)? })
 }

@@ -58,8 +58,8 @@ async fn requests_to_sign_that_make_no_sense_are_rejected() {
         // Words of no enum.
         (of(&ec, digest(99, 32)), "INVALID_ARGUMENT", "digest.hash", "unknown hash"),
         (of(&ec, digest(-1, 32)), "INVALID_ARGUMENT", "digest.hash", "negative hash"),
-        (SignRequest { message_hash: 4, ..of(&ec, message()) }, "INVALID_ARGUMENT", "message_hash", "unknown"),
-        (SignRequest { format: 3, ..of(&ec, message()) }, "INVALID_ARGUMENT", "format", "unknown format"),
+        (SignRequest { message_hash: 99, ..of(&ec, message()) }, "INVALID_ARGUMENT", "message_hash", "unknown"),
+        (SignRequest { format: 99, ..of(&ec, message()) }, "INVALID_ARGUMENT", "format", "unknown format"),
         (SignRequest { padding: i32::MAX, ..of(&rsa, message()) }, "INVALID_ARGUMENT", "padding", "unknown padding"),
         // A damaged input.
         (SignRequest { input_crc32c: Some(7), ..of(&ec, message()) }, "CHECKSUM_MISMATCH", "input_crc32c", "crc"),

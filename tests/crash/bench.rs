@@ -19,14 +19,14 @@ async fn a_crash_of_the_enclave_loses_none_of_a_benchs_signatures() {
     let file = deployment.dir().join("signatures");
     let output = thread::scope(|scope| {
         let bench = scope.spawn(|| {
-            let arguments = ["bench", "sign", "--key", &key, "--seconds", "4", "--in-flight", "16", "--signatures"];
+            let arguments = ["bench", "sign", "--key", &key, "--seconds", "8", "--in-flight", "16", "--signatures"];
             deployment.chancery("org1-peer0", &[&arguments[..], &[file.to_str().unwrap()]].concat())
         });
         let mut crashed = 0;
         for round in 1..=2 {
             // Each crash comes after signatures of the enclave that it hits.
             let start = Instant::now();
-            while fs::metadata(&file).map_or(0, |metadata| metadata.len()) < round * 8_000
+            while fs::metadata(&file).map_or(0, |metadata| metadata.len()) < round * 2_000
                 || deployment.enclave_pid().is_none_or(|pid| pid == crashed)
             {
                 assert!(start.elapsed() < PATIENCE && !bench.is_finished(), "{}", deployment.stderr());

@@ -85,6 +85,7 @@ pub fn creation(id: &str, algorithm: Algorithm) -> CreateKeyRequest {
         key_id: id.into(),
         key: Some(key),
         request_id: request_id(),
+        ..CreateKeyRequest::default()
     }
 }
 

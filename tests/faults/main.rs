@@ -18,4 +18,5 @@ mod lifecycle;
 mod production;
 mod running;
 mod store;
+mod store_behind;
 mod token;

@@ -6,10 +6,11 @@ use crate::{
     load::{create, create_with, creation, request, sign},
 };
 use chancery_api::{
-    reasons,
+    reasons, state,
     v1::{Algorithm, GetKeyRequest},
 };
 use chancery_client::Code;
+use prost::Message;
 use rusqlite::Connection;
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
@@ -19,6 +20,24 @@ fn path(deployment: &Deployment) -> PathBuf {
 
 fn execute(deployment: &Deployment, sql: &str) -> usize {
     Connection::open(path(deployment)).unwrap().execute(sql, []).unwrap()
+}
+
+/// One row's message, changed and written back: under its name, or as a new row under another.
+fn edit<M: Message + Default>(
+    deployment: &Deployment,
+    name: &str,
+    new_name: Option<&str>,
+    change: impl FnOnce(&mut M),
+) {
+    let store = Connection::open(path(deployment)).unwrap();
+    let read = "SELECT type, value FROM resources WHERE name = ?1";
+    let (kind, value) = store
+        .query_row(read, [name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut message = M::decode(value.as_slice()).unwrap();
+    change(&mut message);
+    let row = (new_name.unwrap_or(name), kind, message.encode_to_vec());
+    store.execute("INSERT OR REPLACE INTO resources (name, type, value) VALUES (?1, ?2, ?3)", row).unwrap();
 }
 
 #[test]
@@ -106,30 +125,26 @@ async fn an_edited_store_takes_its_resource_out_of_use() {
     }
     deployment.stop();
     let key = |id: &str| format!("organizations/org1/keys/{id}");
-    let edits = [
-        "UPDATE key_versions SET state = 'SUSPENDED' WHERE name LIKE '%/state/versions/1'".to_owned(),
-        format!("UPDATE keys SET owner = 'organizations/org1/principals/client' WHERE name = '{}'", key("owner")),
-        format!("DELETE FROM key_versions WHERE name = '{}/versions/1'", key("deleted")),
-        format!("UPDATE keys SET primary_version = 'x' WHERE name = '{}'", key("primary")),
-        format!(
-            "INSERT INTO keys SELECT '{}', owner, purpose, algorithm, protection, \"check\", labels, primary_version, \
-             create_time FROM keys WHERE name = '{}'",
-            key("ghost"),
-            key("untouched")
-        ),
-        format!(
-            "INSERT INTO key_versions SELECT '{}/versions/1', state, public_key, certificate, create_time \
-             FROM key_versions WHERE name = '{}/versions/1'",
-            key("ghost"),
-            key("untouched")
-        ),
-        // An auditor that makes itself an officer, and an organization that lets everybody enrol.
-        "UPDATE registrations SET role = 'security-officer' WHERE name LIKE '%org1/principals/auditor%'".to_owned(),
-        "UPDATE organizations SET enrolling_roles = 'peer,client,ca' WHERE name = 'organizations/org2'".to_owned(),
-    ];
-    for sql in edits {
+    let version = |id: &str| format!("{}/versions/1", key(id));
+    edit(&deployment, &version("state"), None, |row: &mut state::KeyVersion| row.state = "SUSPENDED".into());
+    let client = "organizations/org1/principals/client";
+    edit(&deployment, &key("owner"), None, |row: &mut state::Key| row.owner = client.into());
+    for sql in [
+        format!("DELETE FROM resources WHERE name = '{}'", version("deleted")),
+        format!("UPDATE resources SET value = x'ff' WHERE name = '{}'", key("primary")),
+    ] {
         assert_eq!(execute(&deployment, &sql), 1, "{sql}");
     }
+    let (ghost, ghosts) = (key("ghost"), version("ghost"));
+    edit(&deployment, &key("untouched"), Some(&ghost), |row: &mut state::Key| row.name.clone_from(&ghost));
+    let ghostly = |row: &mut state::KeyVersion| row.name.clone_from(&ghosts);
+    edit(&deployment, &version("untouched"), Some(&ghosts), ghostly);
+    // An auditor that makes itself an officer, and an organization that lets everybody enrol.
+    let auditor = "organizations/org1/principals/auditor";
+    edit(&deployment, auditor, None, |row: &mut state::Registration| row.role = "security-officer".into());
+    let everybody = ["peer", "client", "ca"].map(str::to_owned).to_vec();
+    let enrols = |row: &mut state::Organization| row.enrolling_roles = everybody;
+    edit(&deployment, "organizations/org2", None, enrols);
     deployment.serve();
     let peer = deployment.client("org1-peer0").await;
     for (id, says) in [

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A client that shares nothing with ours but the .proto files: Python's gRPC, OpenSSL underneath. Makes its environment
-# and its generated code under target/ and runs test_client.py against `chanceryd dev`.
+# and its generated code under target/ and runs the tests against `chanceryd dev`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -30,4 +30,4 @@ mapfile -t files < <(cd proto && find chancery/v1 chancery/audit -name '*.proto'
 "$venv/bin/python" -m grpc_tools.protoc -I proto --python_out="$generated" --grpc_python_out="$generated" "${files[@]}"
 
 PYTHONPATH=$generated:$here PYTHONDONTWRITEBYTECODE=1 CHANCERYD=$target/debug/chanceryd \
-    "$venv/bin/python" -m unittest --verbose test_client
+    "$venv/bin/python" -m unittest --verbose ${@:-test_client test_algorithms test_transfer}

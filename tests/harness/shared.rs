@@ -75,7 +75,13 @@ pub fn creation(name: &str, owner: &str, algorithm: Algorithm) -> CreateKeyReque
     let (parent, key_id) = name.rsplit_once("/keys/").unwrap();
     let owner = format!("{parent}/principals/{owner}");
     let key = Key { owner, algorithm: algorithm.into(), purpose: Purpose::Sign.into(), ..Key::default() };
-    CreateKeyRequest { parent: parent.into(), key_id: key_id.into(), key: Some(key), request_id: id() }
+    CreateKeyRequest {
+        parent: parent.into(),
+        key_id: key_id.into(),
+        key: Some(key),
+        request_id: id(),
+        ..CreateKeyRequest::default()
+    }
 }
 
 /// Makes a key as the organization's security officer.

@@ -101,6 +101,7 @@ async fn is_a_node_of_org1(node: &Client, name: &str, enrols: bool) {
         key_id: format!("of-{name}-{}", id()),
         key: Some(Key { algorithm: Algorithm::EcP256.into(), ..Key::default() }),
         request_id: id(),
+        ..CreateKeyRequest::default()
     };
     let made = call(node.keys().create_key(own(ORG1))).await;
     assert_eq!(made.as_ref().ok().map(|key| key.owner.clone()), enrols.then(|| format!("{ORG1}/principals/{name}")));

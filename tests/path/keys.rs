@@ -96,7 +96,13 @@ async fn a_key_is_what_was_asked_for() {
 async fn defaults_are_those_of_the_api() {
     let ca = client("org1-ca").await;
     let key = Key { algorithm: Algorithm::EcP256.into(), purpose: Purpose::Certify.into(), ..Key::default() };
-    let request = CreateKeyRequest { parent: ORG1.into(), key_id: "defaults".into(), key: Some(key), request_id: id() };
+    let request = CreateKeyRequest {
+        parent: ORG1.into(),
+        key_id: "defaults".into(),
+        key: Some(key),
+        request_id: id(),
+        ..CreateKeyRequest::default()
+    };
     let made = make(&ca, request).await;
     assert_eq!(made.owner, "organizations/org1/principals/ca");
     assert_eq!((made.protection(), made.check()), (Protection::Token, Check::Always));

@@ -149,8 +149,13 @@ async fn one_id_may_serve_two_methods() {
     let (name, id) = (key("two-methods"), id());
     let peer = client("org1-peer0").await;
     let key = Key { algorithm: Algorithm::EcP256.into(), ..Key::default() };
-    let request =
-        CreateKeyRequest { parent: ORG1.into(), key_id: "two-methods".into(), key: Some(key), request_id: id.clone() };
+    let request = CreateKeyRequest {
+        parent: ORG1.into(),
+        key_id: "two-methods".into(),
+        key: Some(key),
+        request_id: id.clone(),
+        ..CreateKeyRequest::default()
+    };
     make(&peer, request).await;
     let request = RotateKeyRequest { name: name.clone(), request_id: id.clone() };
     assert_eq!(call(peer.keys().rotate_key(request)).await.unwrap().versions.len(), 2);

@@ -20,6 +20,7 @@ fn new_key(organization: &str, id: &str, owner: &str, algorithm: v1::Algorithm) 
             ..Key::default()
         }),
         request_id: request_id(),
+        ..CreateKeyRequest::default()
     }
 }
 

@@ -16,7 +16,13 @@ fn is_denied<T: std::fmt::Debug>(answer: Result<T, ClientError>, what: &str) {
 /// A key for the caller itself.
 fn own(parent: &str, key_id: &str, purpose: Purpose) -> CreateKeyRequest {
     let key = Key { algorithm: Algorithm::EcP256.into(), purpose: purpose.into(), ..Key::default() };
-    CreateKeyRequest { parent: parent.into(), key_id: key_id.into(), key: Some(key), request_id: id() }
+    CreateKeyRequest {
+        parent: parent.into(),
+        key_id: key_id.into(),
+        key: Some(key),
+        request_id: id(),
+        ..CreateKeyRequest::default()
+    }
 }
 
 #[tokio::test]

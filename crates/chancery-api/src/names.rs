@@ -22,6 +22,7 @@ impl NameError {
 const ORGANIZATION: &str = "organization name (organizations/ORG)";
 const PRINCIPAL: &str = "principal name (organizations/ORG/principals/NAME)";
 const KEY: &str = "key name (organizations/ORG/keys/KEY)";
+const BACKUP: &str = "backup name (organizations/ORG/backups/BACKUP)";
 const VERSION: &str = "key version name (organizations/ORG/keys/KEY/versions/N)";
 const KEY_OR_VERSION: &str = "name of a key or key version (organizations/ORG/keys/KEY[/versions/N])";
 
@@ -60,6 +61,13 @@ pub struct KeyVersionName {
     version: u64,
 }
 
+/// `organizations/{organization}/backups/{backup}`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackupName {
+    organization: OrganizationName,
+    backup: String,
+}
+
 /// A key, which stands for its primary version, or one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeyOrVersionName {
@@ -92,6 +100,18 @@ impl OrganizationName {
             Ok(KeyName { organization: self.clone(), key: id.to_owned() })
         } else {
             Err(NameError::new(id, "key id (1 to 63 of a-z, 0-9, '-', '.', '_', beginning with a letter or digit)"))
+        }
+    }
+
+    /// A backup of this organization's keys.
+    ///
+    /// # Errors
+    /// [`NameError`] when `id` is no id.
+    pub fn backup(&self, id: &str) -> Result<BackupName, NameError> {
+        if is_id(id) {
+            Ok(BackupName { organization: self.clone(), backup: id.to_owned() })
+        } else {
+            Err(NameError::new(id, "backup id (1 to 63 of a-z, 0-9, '-', '.', '_', beginning with a letter or digit)"))
         }
     }
 
@@ -156,6 +176,18 @@ impl KeyName {
     }
 }
 
+impl BackupName {
+    /// The organization.
+    pub fn organization(&self) -> &OrganizationName {
+        &self.organization
+    }
+
+    /// The last part of the name.
+    pub fn id(&self) -> &str {
+        &self.backup
+    }
+}
+
 impl KeyVersionName {
     /// The key.
     pub fn key(&self) -> &KeyName {
@@ -193,6 +225,12 @@ impl fmt::Display for PrincipalName {
 impl fmt::Display for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/keys/{}", self.organization, self.key)
+    }
+}
+
+impl fmt::Display for BackupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/backups/{}", self.organization, self.backup)
     }
 }
 
@@ -238,6 +276,16 @@ impl FromStr for KeyName {
         text.rsplit_once("/keys/")
             .and_then(|(organization, key)| organization.parse::<OrganizationName>().ok()?.key(key).ok())
             .ok_or_else(|| NameError::new(text, KEY))
+    }
+}
+
+impl FromStr for BackupName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        text.rsplit_once("/backups/")
+            .and_then(|(organization, backup)| organization.parse::<OrganizationName>().ok()?.backup(backup).ok())
+            .ok_or_else(|| NameError::new(text, BACKUP))
     }
 }
 

@@ -26,8 +26,26 @@ reasons! {
     WRONG_STATE,
     /// The key's purpose does not allow it.
     WRONG_PURPOSE,
-    /// The token lacks the algorithm.
+    /// The token or the enclave lacks the algorithm.
     UNSUPPORTED_ALGORITHM,
+    /// The key can't make anything of the input: a ciphertext that does not open, a public key that is no point.
+    BAD_INPUT,
+    /// The key to import is weak, malformed, or not what it was announced as.
+    BAD_KEY,
+    /// The import or restore job has expired or is unknown here.
+    JOB_EXPIRED,
+    /// Too few shares, or shares that do not belong together or to this backup.
+    BAD_SHARES,
+    /// What was sent as a backup or sealed key is damaged, changed, or another deployment's or organization's.
+    TAMPERED,
+    /// The wrapped key in the store fails its check.
+    WRAPPED_KEY_INVALID,
+    /// The operation is dangerous: repeat the name to confirm it.
+    CONFIRMATION_NEEDED,
+    /// A policy reads this label: the key's owner can't set it.
+    LABEL_RESERVED,
+    /// Too much of this is under way; try again later.
+    BUSY,
     /// The digest's length is not its hash's, or the algorithm does not sign digests of that kind.
     WRONG_DIGEST,
     /// The CRC-32C does not match the bytes.

@@ -1,28 +1,49 @@
 //! `chancery certificates …`.
 
 use crate::{
+    call::call,
     cli::Global,
-    failure::{CliError, Doing as _},
+    failure::CliError,
     files,
+    keys::show,
     output::{self, Output},
     words::{self, parser},
 };
 use chancery_api::{
-    names::KeyOrVersionName,
-    v1::{CertificateProfile, IssueCertificateRequest},
+    names::{KeyOrVersionName, KeyVersionName},
+    v1::{
+        BindCertificateRequest, CertificateProfile, IssueCertificateRequest,
+        certificate_service_client::CertificateServiceClient,
+    },
 };
-use chancery_client::request_id;
+use chancery_client::{Transport, request_id};
 use clap::Subcommand;
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
 
-/// No request is longer than this, in bytes.
+/// What calls about certificates go through.
+pub(crate) type Certificates = CertificateServiceClient<Transport>;
+
+/// No request and no certificate is longer than this, in bytes.
 const MAX_REQUEST: u64 = 256 << 10;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Issue a certificate for a request, by a profile
     Issue(IssueArgs),
+    /// Bind a certificate to the key version whose public key it certifies
+    ///
+    /// A version that waits for a certificate of its own can then be activated.
+    Bind(BindArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BindArgs {
+    /// The key version: organizations/ORG/keys/KEY/versions/N
+    version: KeyVersionName,
+    /// The certificate, PEM or DER; - is standard input
+    #[arg(long = "in", value_name = "FILE")]
+    input: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +66,27 @@ pub(crate) struct IssueArgs {
 }
 
 pub(crate) async fn run(global: &Global, command: &Command) -> Result<ExitCode, CliError> {
-    let Command::Issue(args) = command;
+    match command {
+        Command::Issue(args) => issue(global, args).await,
+        Command::Bind(args) => bind(global, args).await,
+    }
+}
+
+async fn bind(global: &Global, args: &BindArgs) -> Result<ExitCode, CliError> {
+    let request = BindCertificateRequest {
+        name: args.version.to_string(),
+        certificate: files::read(&args.input, MAX_REQUEST)?,
+        request_id: request_id(),
+    };
+    let client = global.connect().await?;
+    let bind = |mut certificates: Certificates, request| async move { certificates.bind_certificate(request).await };
+    let doing = format!("bind a certificate to {}", args.version);
+    let key = call(&client, client.certificates(), &request, bind, doing).await?;
+    show::print(global.output, &key)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn issue(global: &Global, args: &IssueArgs) -> Result<ExitCode, CliError> {
     let request = IssueCertificateRequest {
         issuer: args.ca.to_string(),
         certificate_signing_request: files::read(&args.csr, MAX_REQUEST)?,
@@ -53,13 +94,9 @@ pub(crate) async fn run(global: &Global, command: &Command) -> Result<ExitCode, 
         request_id: request_id(),
     };
     let client = global.connect().await?;
-    let issued = client
-        .retry(|attempt| {
-            let (mut certificates, request) = (client.certificates(), attempt.request(request.clone()));
-            async move { certificates.issue_certificate(request).await }
-        })
-        .await
-        .doing(format!("issue a certificate with {}", args.ca))?;
+    let issue = |mut certificates: Certificates, request| async move { certificates.issue_certificate(request).await };
+    let doing = format!("issue a certificate with {}", args.ca);
+    let issued = call(&client, client.certificates(), &request, issue, doing).await?;
     let to_stdout = output::is_dash(&args.out);
     if !(to_stdout && global.output == Output::Json) {
         files::write(&args.out, issued.pem.as_bytes())?;

@@ -7,12 +7,13 @@
 //! **Not here**: what the commands do.
 
 use crate::{
-    audit, bench, certificates, csr,
+    attestation, audit, backup, bench, certificates, crypto, csr,
     failure::{CliError, Doing as _, EXIT_USAGE},
     keys, output,
     output::Output,
     sign, status, verify,
 };
+use chancery_api::names::OrganizationName;
 use chancery_client::{Client, ClientConfig};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -46,18 +47,40 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make, look up and rotate keys
+    /// Make, look up, change, rotate and destroy keys
     #[command(subcommand)]
     Keys(keys::Command),
     /// Sign a file
     Sign(sign::Args),
     /// Verify a file's signature with a key kept by the service
     Verify(verify::Args),
+    /// Encrypt a file
+    Encrypt(crypto::CipherArgs),
+    /// Decrypt a file
+    Decrypt(crypto::CipherArgs),
+    /// Agree on a shared secret with another's public key (ECDH, X25519)
+    ///
+    /// The result is the raw secret: put it through a key derivation function before you use it.
+    Agree(crypto::AgreeArgs),
+    /// Make a message authentication code of a file, or verify one
+    Mac(crypto::MacArgs),
+    /// Draw random bytes, the token's mixed with the system's
+    Random(crypto::RandomArgs),
+    /// Wrap the bytes of a key that you hold (RFC 5649)
+    Wrap(crypto::WrapArgs),
+    /// Unwrap the bytes of a key
+    Unwrap(crypto::WrapArgs),
     /// Make a certificate signing request (PKCS #10) for a key
     Csr(csr::Args),
-    /// Issue certificates
+    /// Issue certificates, and bind them to key versions
     #[command(subcommand)]
     Certificates(certificates::Command),
+    /// Back up an organization's enclave keys, and restore them
+    #[command(subcommand)]
+    Backup(backup::Command),
+    /// Check what the enclave states of a key, offline
+    #[command(subcommand)]
+    Attestation(attestation::Command),
     /// Read the audit log, and verify a copy of it offline
     #[command(subcommand)]
     Audit(audit::Command),
@@ -97,6 +120,16 @@ pub(crate) async fn connect(config: &ClientConfig) -> Result<Client, CliError> {
     Client::connect(config).await.doing("connect")
 }
 
+/// The organization that was named, or the one in the client's configuration.
+pub(crate) fn organization_or_default<'n>(
+    config: &'n ClientConfig,
+    named: Option<&'n OrganizationName>,
+) -> Result<&'n OrganizationName, CliError> {
+    named
+        .or(config.organization())
+        .ok_or_else(|| CliError::Usage("name an organization: the client's configuration has no `organization`".into()))
+}
+
 /// Parses the arguments, runs the command, reports how it went.
 pub(crate) fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -131,8 +164,22 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Keys(command) => online(keys::run(global, command)),
         Command::Sign(args) => online(sign::run(global, args)),
         Command::Verify(args) => online(verify::run(global, args)),
+        Command::Encrypt(args) => online(crypto::encrypt(global, args)),
+        Command::Decrypt(args) => online(crypto::decrypt(global, args)),
+        Command::Agree(args) => online(crypto::agree(global, args)),
+        Command::Mac(args) => online(crypto::mac(global, args)),
+        Command::Random(args) => online(crypto::random(global, args)),
+        Command::Wrap(args) => online(crypto::wrap(global, args)),
+        Command::Unwrap(args) => online(crypto::unwrap(global, args)),
         Command::Csr(args) => online(csr::run(global, args)),
         Command::Certificates(command) => online(certificates::run(global, command)),
+        Command::Backup(backup::Command::Show(args)) => backup::show::run(global.output, args),
+        Command::Backup(backup::Command::Share(args)) => backup::share::run(global.output, args),
+        Command::Backup(backup::Command::Create(args)) => online(backup::create::run(global, args)),
+        Command::Backup(backup::Command::List(args)) => online(backup::list::run(global, args)),
+        Command::Backup(backup::Command::Job(args)) => online(backup::job::run(global, args)),
+        Command::Backup(backup::Command::Restore(args)) => online(backup::restore::run(global, args)),
+        Command::Attestation(attestation::Command::Verify(args)) => attestation::run(global.output, args),
         Command::Audit(audit::Command::Verify(args)) => audit::verify::run(global.output, args),
         Command::Audit(audit::Command::List(args)) => online(audit::list::run(global, args)),
         Command::Audit(audit::Command::Checkpoint(args)) => online(audit::checkpoint::run(global, args)),

@@ -1,8 +1,10 @@
 //! `chancery csr`.
 
 use crate::{
+    call::call,
+    certificates::Certificates,
     cli::Global,
-    failure::{CliError, Doing as _},
+    failure::CliError,
     files,
     output::{self, Output},
 };
@@ -43,13 +45,11 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliErr
         subject_alternative_names: args.alternative_names.clone(),
         request_id: request_id(),
     };
-    let made = client
-        .retry(|attempt| {
-            let (mut certificates, request) = (client.certificates(), attempt.request(request.clone()));
-            async move { certificates.create_certificate_signing_request(request).await }
-        })
-        .await
-        .doing(format!("make a certificate signing request for {}", args.key))?;
+    let make = |mut certificates: Certificates, request| async move {
+        certificates.create_certificate_signing_request(request).await
+    };
+    let doing = format!("make a certificate signing request for {}", args.key);
+    let made = call(&client, client.certificates(), &request, make, doing).await?;
     if !(to_stdout && global.output == Output::Json) {
         files::write(&args.out, made.pem.as_bytes())?;
     }

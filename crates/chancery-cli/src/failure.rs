@@ -88,6 +88,9 @@ pub(crate) enum CliError {
     /// A directory is not a log, so that nothing is proved.
     #[error("the log does not verify: {0}")]
     NoLog(String),
+    /// The enclave does not vouch for a key that secrets would be sealed to.
+    #[error("nothing was sealed: {0}")]
+    Unattested(String),
     /// The service's answer, or we, are wrong.
     #[error("{0}")]
     Internal(String),
@@ -116,6 +119,14 @@ impl CliError {
         |source| Self::Write { path, source }
     }
 
+    /// The service's reason, if it gave one.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Call { error, .. } => error.reason.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The process's exit code.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -126,7 +137,7 @@ impl CliError {
             // A reader that has seen enough (`| head`) is no failure.
             Self::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Write { .. } => EXIT_OUTPUT,
-            Self::Unverified(_) | Self::NoLog(_) => EXIT_UNVERIFIED,
+            Self::Unverified(_) | Self::NoLog(_) | Self::Unattested(_) => EXIT_UNVERIFIED,
             Self::Internal(_) => EXIT_INTERNAL,
         }
     }
@@ -156,6 +167,7 @@ impl CliError {
             Self::Unverified(_) | Self::NoLog(_) => Some(
                 "keep the files as they are, compare them with another copy of the log, and ask who could write here",
             ),
+            Self::Unattested(_) => Some("ask for a new job, and compare --audit-key with the deployment's audit.vkey"),
             Self::Internal(_) => Some("report it, with the service's log of this moment"),
             Self::Rejected(_) | Self::Read { .. } | Self::Write { .. } => None,
         }
@@ -223,6 +235,20 @@ fn advice(error: &ClientError) -> Option<&'static str> {
         }
         reasons::WRONG_DIGEST => "name the hash that made the digest with --hash, or give the message itself",
         reasons::REQUEST_ID_REUSED | reasons::CHECKSUM_MISMATCH => "run the command again",
+        reasons::UNSUPPORTED_ALGORITHM => "make the key with --protection enclave, which has every algorithm",
+        reasons::JOB_EXPIRED => "ask for a new job and seal to that one: a job lives for minutes",
+        reasons::BAD_SHARES => {
+            "collect one share each from as many custodians as `chancery backup show` says, all made for this job"
+        }
+        reasons::TAMPERED => {
+            "take another copy of the file, and compare its SHA-256 with the one in `chancery backup list`"
+        }
+        reasons::WRAPPED_KEY_INVALID => {
+            "tell the operator at once: the store was changed; a backup can bring the key back"
+        }
+        reasons::CONFIRMATION_NEEDED => "repeat the key's name with --confirm",
+        reasons::BUSY => "try again in a moment",
+        reasons::LABEL_RESERVED => "ask an officer of the organization to set the label",
         reasons::IDENTITY_AMBIGUOUS | reasons::NO_ROLE | reasons::NAME_NOT_ALLOWED => {
             "have the organization's CA issue a certificate that its registry allows, or have an officer register you"
         }

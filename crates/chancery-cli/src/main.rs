@@ -1,20 +1,28 @@
 //! `chancery`: the command of operators and auditors.
 //!
 //! Arguments → [`cli::Command`] → one module per command → exit code. Everything online goes through chancery-client;
-//! `audit verify` needs neither client nor configuration.
+//! `audit verify`, `attestation verify`, `backup show` and `backup share` need neither client nor configuration.
 #![forbid(unsafe_code)]
 
+mod attestation;
 mod audit;
+mod backup;
 mod bench;
+mod call;
 mod certificates;
 mod cli;
+mod crypto;
 mod csr;
 mod failure;
 mod files;
 mod keys;
 mod output;
+mod pem;
+mod private_key;
+mod progress;
 mod sign;
 mod signing_input;
+mod sm2_digest;
 mod status;
 mod time;
 mod verify;

@@ -4,12 +4,13 @@
 //! ways).
 
 use crate::{
+    call::call,
     cli::Global,
-    failure::{CliError, Doing as _},
+    failure::CliError,
     files,
     output::{self, Output},
-    signing_input::SigningInput,
-    words::{self, HashChoice, parser},
+    signing_input::{Prepared, Reading, Signing, SigningInput},
+    words::{self, parser},
 };
 use chancery_api::{
     names::KeyOrVersionName,
@@ -26,17 +27,16 @@ pub(crate) struct Args {
     /// The file to sign; - is standard input
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
-    /// Hash the file with this; none: the file is the digest (ECDSA, RSA) or the message (Ed25519)
-    /// [default: the algorithm's]
-    #[arg(long, value_parser = parser(words::HASHES))]
-    hash: Option<HashChoice>,
+    #[command(flatten)]
+    reading: Reading,
     /// RSA: the signature scheme [default: pkcs1]
     #[arg(long, value_parser = parser(words::PADDINGS))]
     padding: Option<RsaPadding>,
-    /// ECDSA: how to write the signature; der is the only form of the others
+    /// How to write the signature: ECDSA and SM2 der or raw, secp256k1 also ethereum and eos, P-256 also eos; der is the
+    /// only form of the others
     #[arg(long, value_parser = parser(words::FORMATS), default_value = "der")]
     format: SignatureFormat,
-    /// ECDSA: give the smaller of s and n-s [default: true for der, false for raw]
+    /// ECDSA: give the smaller of s and n-s [default: false for raw, else true]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     low_s: Option<bool>,
     /// Where to write the signature; - is standard output
@@ -50,9 +50,9 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliErr
         return Err(CliError::Usage("--out - and --output json would both write to standard output".into()));
     }
     let client = global.connect().await?;
-    let input = SigningInput::prepare(&client, &args.key, &args.input, args.hash).await?;
+    let Prepared { input, name } = SigningInput::prepare(&client, &args.key, &args.input, &args.reading).await?;
     let request = SignRequest {
-        name: args.key.to_string(),
+        name,
         input_crc32c: Some(crc32c::crc32c(input.bytes())),
         input: Some(input.into()),
         format: args.format.into(),
@@ -61,13 +61,8 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliErr
         request_id: request_id(),
         ..SignRequest::default()
     };
-    let response = client
-        .retry(|attempt| {
-            let (mut signing, request) = (client.signing(), attempt.request(request.clone()));
-            async move { signing.sign(request).await }
-        })
-        .await
-        .doing(format!("sign with {}", args.key))?;
+    let sign = |mut signing: Signing, request| async move { signing.sign(request).await };
+    let response = call(&client, client.signing(), &request, sign, format!("sign with {}", args.key)).await?;
     check(&request.request_id, &response)?;
     files::write(&args.out, &response.signature)?;
     match global.output {
@@ -77,6 +72,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliErr
             "request_id": response.request_id,
             "record_index": response.record_index,
             "replayed": response.replayed,
+            "recovery_id": response.recovery_id,
         }))?,
         Output::Table => output::summary(
             to_stdout,

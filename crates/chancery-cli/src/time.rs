@@ -2,7 +2,7 @@
 //!
 //! **Not here**: clocks of the service; ages are by this machine's.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 /// RFC 3339 in UTC, to the nanosecond as it is kept.
 pub(crate) fn rfc3339(time: Option<prost_types::Timestamp>) -> String {
@@ -12,6 +12,12 @@ pub(crate) fn rfc3339(time: Option<prost_types::Timestamp>) -> String {
 /// RFC 3339 in UTC, of nanoseconds since the Unix epoch.
 pub(crate) fn rfc3339_nanos(nanos: i64) -> String {
     Timestamp::from_nanosecond(nanos.into()).map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// RFC 3339 in UTC, of milliseconds since the Unix epoch.
+pub(crate) fn rfc3339_millis(millis: u64) -> String {
+    let time = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    time.map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// To the millisecond, for tables.
@@ -48,6 +54,37 @@ pub(crate) fn parse_since(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "give how long ago, e.g. 1h, or a time as RFC 3339, e.g. 2026-01-31T12:00:00Z".to_owned())
 }
 
+/// A moment given as RFC 3339.
+pub(crate) fn parse_time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "give a time as RFC 3339, e.g. 2026-01-31T12:00:00Z".to_owned())
+}
+
+/// A length of time: `90d`, `12h`, `1w 2d`. A day has 24 hours.
+pub(crate) fn parse_duration(text: &str) -> Result<SignedDuration, String> {
+    text.parse::<Span>()
+        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
+        .ok()
+        .filter(SignedDuration::is_positive)
+        .ok_or_else(|| "give a length of time, e.g. 12h, 90d or 52w".to_owned())
+}
+
+/// A length of time in days, hours, minutes and seconds.
+pub(crate) fn duration(duration: &prost_types::Duration) -> String {
+    let seconds = duration.seconds.max(0);
+    let parts = [("d", 86_400, i64::MAX), ("h", 3_600, 24), ("m", 60, 60), ("s", 1, 60)];
+    let parts: Vec<String> = (parts.iter())
+        .map(|(unit, length, most)| (seconds / length % most, unit))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+/// As the API has it.
+pub(crate) fn duration_to_proto(duration: SignedDuration) -> prost_types::Duration {
+    prost_types::Duration { seconds: duration.as_secs(), nanos: duration.subsec_nanos() }
+}
+
 /// As the API has it.
 pub(crate) fn to_proto(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
@@ -76,5 +113,15 @@ mod tests {
         assert_eq!(ages, ["5s", "3m", "7h", "12d"]);
         // A service whose clock is ahead makes no negative ages.
         assert_eq!(age(Some(to_proto("2026-01-31T12:00:09Z".parse().unwrap())), now), "0s");
+    }
+
+    #[test]
+    fn lengths_of_time_have_days_and_print_as_they_are_given() {
+        for (text, printed) in [("90d", "90d"), ("36h", "1d 12h"), ("1w 2d", "9d"), ("90s", "1m 30s")] {
+            assert_eq!(duration(&duration_to_proto(parse_duration(text).unwrap())), printed);
+        }
+        for text in ["", "90", "-1d", "0d", "1 month", "soon"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! `chancery verify`.
 
 use crate::{
+    call::call,
     cli::Global,
-    failure::{CliError, Doing as _, EXIT_UNVERIFIED},
+    failure::{CliError, EXIT_UNVERIFIED},
     files,
     output::{self, Output},
-    signing_input::SigningInput,
-    words::{self, HashChoice, parser},
+    signing_input::{Prepared, Reading, Signing, SigningInput},
+    words::{self, parser},
 };
 use chancery_api::{
     names::KeyOrVersionName,
@@ -15,7 +16,7 @@ use chancery_api::{
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
 
-/// No signature is longer than this, in bytes; RSA-4096 has 512.
+/// No signature is longer than this, in bytes; ML-DSA-87 has 4627.
 const MAX_SIGNATURE: u64 = 16 << 10;
 
 #[derive(Debug, clap::Args)]
@@ -28,13 +29,12 @@ pub(crate) struct Args {
     /// The signature
     #[arg(long, value_name = "FILE")]
     signature: PathBuf,
-    /// As in sign
-    #[arg(long, value_parser = parser(words::HASHES))]
-    hash: Option<HashChoice>,
+    #[command(flatten)]
+    reading: Reading,
     /// RSA: the signature scheme [default: pkcs1]
     #[arg(long, value_parser = parser(words::PADDINGS))]
     padding: Option<RsaPadding>,
-    /// ECDSA: how the signature is written
+    /// How the signature is written, as in sign
     #[arg(long, value_parser = parser(words::FORMATS), default_value = "der")]
     format: SignatureFormat,
 }
@@ -45,22 +45,17 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliErr
     }
     let client = global.connect().await?;
     let signature = files::read(&args.signature, MAX_SIGNATURE)?;
-    let input = SigningInput::prepare(&client, &args.key, &args.input, args.hash).await?;
+    let Prepared { input, name } = SigningInput::prepare(&client, &args.key, &args.input, &args.reading).await?;
     let request = VerifyRequest {
-        name: args.key.to_string(),
+        name,
         input: Some(input.into()),
         signature,
         format: args.format.into(),
         padding: args.padding.unwrap_or(RsaPadding::Unspecified).into(),
         ..VerifyRequest::default()
     };
-    let answer = client
-        .retry(|attempt| {
-            let (mut signing, request) = (client.signing(), attempt.request(request.clone()));
-            async move { signing.verify(request).await }
-        })
-        .await
-        .doing(format!("verify with {}", args.key))?;
+    let verify = |mut signing: Signing, request| async move { signing.verify(request).await };
+    let answer = call(&client, client.signing(), &request, verify, format!("verify with {}", args.key)).await?;
     match global.output {
         Output::Json => output::json(&json!({ "valid": answer.valid, "name": answer.name }))?,
         Output::Table => {

@@ -4,7 +4,7 @@
 //! known is printed by its name.
 
 use chancery_api::v1::{
-    Algorithm, CertificateProfile, Check, Hash, KeyState, Protection, Purpose, RsaPadding, SignatureFormat,
+    Algorithm, CertificateProfile, Check, Hash, KeyState, Origin, Protection, Purpose, RsaPadding, SignatureFormat,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -20,9 +20,26 @@ pub(crate) const ALGORITHMS: Words<Algorithm> = &[
     ("rsa-2048", Algorithm::Rsa2048),
     ("rsa-3072", Algorithm::Rsa3072),
     ("rsa-4096", Algorithm::Rsa4096),
+    ("sm2", Algorithm::Sm2),
+    ("ml-dsa-44", Algorithm::MlDsa44),
+    ("ml-dsa-65", Algorithm::MlDsa65),
+    ("ml-dsa-87", Algorithm::MlDsa87),
+    ("x25519", Algorithm::X25519),
+    ("aes-256", Algorithm::Aes256),
+    ("sm4", Algorithm::Sm4),
+    ("hmac-sha256", Algorithm::HmacSha256),
 ];
-pub(crate) const PURPOSES: Words<Purpose> = &[("sign", Purpose::Sign), ("certify", Purpose::Certify)];
-pub(crate) const PROTECTIONS: Words<Protection> = &[("token", Protection::Token)];
+pub(crate) const PURPOSES: Words<Purpose> = &[
+    ("sign", Purpose::Sign),
+    ("certify", Purpose::Certify),
+    ("encrypt", Purpose::Encrypt),
+    ("agree", Purpose::Agree),
+    ("mac", Purpose::Mac),
+    ("wrap", Purpose::Wrap),
+];
+pub(crate) const PROTECTIONS: Words<Protection> = &[("token", Protection::Token), ("enclave", Protection::Enclave)];
+pub(crate) const ORIGINS: Words<Origin> =
+    &[("generated", Origin::Generated), ("imported", Origin::Imported), ("restored", Origin::Restored)];
 pub(crate) const CHECKS: Words<Check> =
     &[("always", Check::Always), ("sampled", Check::Sampled), ("never", Check::Never)];
 pub(crate) const STATES: Words<KeyState> = &[
@@ -37,10 +54,16 @@ pub(crate) const HASHES: Words<HashChoice> = &[
     ("sha256", HashChoice::Named(Hash::Sha256)),
     ("sha384", HashChoice::Named(Hash::Sha384)),
     ("sha512", HashChoice::Named(Hash::Sha512)),
+    ("sm3", HashChoice::Named(Hash::Sm3)),
     ("none", HashChoice::AsGiven),
 ];
 pub(crate) const PADDINGS: Words<RsaPadding> = &[("pkcs1", RsaPadding::Pkcs1), ("pss", RsaPadding::Pss)];
-pub(crate) const FORMATS: Words<SignatureFormat> = &[("der", SignatureFormat::Der), ("raw", SignatureFormat::Raw)];
+pub(crate) const FORMATS: Words<SignatureFormat> = &[
+    ("der", SignatureFormat::Der),
+    ("raw", SignatureFormat::Raw),
+    ("ethereum", SignatureFormat::Ethereum),
+    ("eos", SignatureFormat::Eos),
+];
 pub(crate) const PROFILES: Words<CertificateProfile> = &[
     ("root-ca", CertificateProfile::RootCa),
     ("peer", CertificateProfile::Peer),
@@ -54,7 +77,7 @@ pub(crate) const PROFILES: Words<CertificateProfile> = &[
 pub(crate) enum HashChoice {
     /// The file is hashed here.
     Named(Hash),
-    /// The file is a digest already or, for Ed25519, the message itself.
+    /// The file is a digest already or, for Ed25519 and ML-DSA, the message itself.
     AsGiven,
 }
 
@@ -89,6 +112,7 @@ mod tests {
         complete(ALGORITHMS);
         complete(PURPOSES);
         complete(PROTECTIONS);
+        complete(ORIGINS);
         complete(CHECKS);
         complete(STATES);
         complete(PADDINGS);

@@ -2,6 +2,7 @@
 //!
 //! The logs are made here from chancery-audit's writing half, and signed with a key of ed25519-dalek.
 
+#[allow(dead_code, reason = "tests/transfer.rs uses the rest")]
 mod log;
 
 use log::Log;

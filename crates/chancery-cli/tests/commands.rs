@@ -2,6 +2,7 @@
 
 #[path = "../../chancery-client/tests/deployment/mod.rs"]
 mod deployment;
+#[allow(dead_code, reason = "tests/transfer.rs uses the rest")]
 mod service;
 
 use deployment::{Deployment, Running};
@@ -254,4 +255,112 @@ fn load_that_cannot_succeed_ends_at_once() {
     let (exit, _) = bench.fails("bench sign --key organizations/org2/keys/peer0 --seconds 600");
     assert_eq!(exit, 77);
     assert!(start.elapsed().as_secs() < 60);
+}
+
+/// After an interruption the same command makes what is missing, under the request ids that it had before.
+#[test]
+fn keys_in_bulk_go_on_where_they_stopped() {
+    let bench = Bench::new();
+    let line = "keys create organizations/org1/keys/batch-{} --algorithm sm2 --protection enclave --count 200";
+    bench.service.make_room(70);
+    let (exit, error) = bench.fails(line);
+    assert_eq!((exit, &error["reason"]), (77, &"DENIED".into()), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("70 of 200 keys are there"), "{error}");
+    assert_eq!(bench.service.made().len(), 70);
+
+    bench.service.make_room(i64::MAX);
+    let summary = bench.json(line);
+    assert_eq!((&summary["created"], &summary["existing"], &summary["missing"]), (&130.into(), &70.into(), &0.into()));
+    let made = bench.service.made();
+    assert_eq!(made.len(), 200);
+    assert_eq!(
+        (made[0].as_str(), made[199].as_str()),
+        ("organizations/org1/keys/batch-001", "organizations/org1/keys/batch-200")
+    );
+    assert_eq!(bench.json(line)["created"], 0);
+
+    let (exit, error) = bench.fails(&line.replace("sm2", "ec-p256"));
+    assert_eq!(exit, 65, "{error}");
+    let table = String::from_utf8(bench.run(line).stdout).unwrap();
+    assert!(table.contains("200 were there"), "{table}");
+}
+
+#[test]
+fn a_label_is_changed_and_the_others_stay() {
+    let bench = Bench::new();
+    bench.succeeds(&format!("keys update {PEER0} --label env=production --remove-label site --label x=1"));
+    let updates = bench.service.updates();
+    assert_eq!(updates[0].update_mask.as_ref().unwrap().paths, ["labels"]);
+    let labels = &updates[0].key.as_ref().unwrap().labels;
+    assert_eq!(
+        labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
+        ["env=production", "x=1"]
+    );
+    assert_eq!(bench.fails(&format!("keys update {PEER0} --remove-label gone")).0, 65);
+}
+
+#[test]
+fn nothing_is_destroyed_before_the_key_is_named_once_more() {
+    let bench = Bench::new();
+    let (exit, error) = bench.fails(&format!("keys destroy {PEER0}/versions/1"));
+    assert_eq!(exit, 64);
+    assert!(error["message"].as_str().unwrap().contains("--confirm peer0"), "{error}");
+    assert_eq!(bench.fails(&format!("keys destroy {PEER0}/versions/1 --confirm peer1")).0, 64);
+}
+
+#[test]
+fn listings_end_at_their_limit() {
+    let bench = Bench::new();
+    for (limit, page) in [(1, 500), (7, 3), (600, 500)] {
+        let keys = bench.json(&format!("keys list --limit {limit} --page-size {page}"));
+        assert_eq!(keys.as_array().unwrap().len(), limit);
+    }
+    let output = bench.run("keys list --limit 7");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("7 keys, and there are more"));
+}
+
+#[test]
+fn secrets_go_to_files_of_their_owner() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new();
+    fs::write(bench.path("plain"), "a secret").unwrap();
+    fs::write(bench.path("aad"), [0, 0xff]).unwrap();
+    bench.succeeds(&format!("encrypt {PEER0} --in plain --aad aad --out cipher"));
+    assert_eq!(fs::read(bench.path("cipher")).unwrap(), b"\x00\xffterces a");
+    let decrypted = bench.json(&format!("decrypt {PEER0} --in cipher --aad-hex 00ff --out again"));
+    assert_eq!((&decrypted["length"], decrypted.as_object().unwrap().len()), (&8.into(), 3), "{decrypted}");
+    assert_eq!(fs::read(bench.path("again")).unwrap(), b"a secret");
+    assert_eq!(bench.fails(&format!("decrypt {PEER0} --in cipher --aad-hex 01 --out gone")).0, 65);
+    assert!(!bench.path("gone").exists());
+
+    bench.succeeds(&format!("wrap {PEER0} --in plain --out wrapped"));
+    bench.succeeds(&format!("unwrap {PEER0} --in wrapped --out unwrapped"));
+    assert_eq!(fs::read(bench.path("unwrapped")).unwrap(), b"a secret");
+    bench.succeeds(&format!("keys public {PEER0} --out peer.pem"));
+    bench.succeeds(&format!("agree {PEER0} --peer peer.pem --out shared"));
+    bench.succeeds("random org1 --bytes 16 --hex --out random");
+    assert_eq!(fs::read_to_string(bench.path("random")).unwrap(), format!("{}\n", "a5".repeat(16)));
+    for secret in ["again", "unwrapped", "shared", "random"] {
+        let mode = fs::metadata(bench.path(secret)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{secret}");
+    }
+    assert_eq!(bench.fails(&format!("decrypt {PEER0} --in cipher --out -")).0, 64);
+}
+
+#[test]
+fn a_mac_is_made_and_verified() {
+    let bench = Bench::new();
+    fs::write(bench.path("in"), "message").unwrap();
+    bench.succeeds(&format!("mac {PEER0} --in in --out code"));
+    assert_eq!(bench.json(&format!("mac {PEER0} --in in --verify code"))["valid"], true);
+    fs::write(bench.path("in"), "another message").unwrap();
+    assert_eq!(bench.run(&format!("mac {PEER0} --in in --verify code")).status.code(), Some(1));
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let script = String::from_utf8(Bench::new().succeeds("completions bash")).unwrap();
+    for word in ["confirm-clock", "attestation", "--threshold", "--sm2-id", "ethereum-address", "ml-dsa-87"] {
+        assert!(script.contains(word), "{word}");
+    }
 }

@@ -7,7 +7,8 @@
 use crate::{ClientConfig, ClientError, ConnectError, Transport, connect::Connector};
 use chancery_api::v1::{
     audit_service_client::AuditServiceClient, certificate_service_client::CertificateServiceClient,
-    key_service_client::KeyServiceClient, signing_service_client::SigningServiceClient,
+    crypto_service_client::CryptoServiceClient, key_service_client::KeyServiceClient,
+    signing_service_client::SigningServiceClient,
 };
 use std::{fmt, sync::Arc, time::Duration};
 use tonic::transport::Endpoint;
@@ -69,6 +70,11 @@ impl Client {
     /// Keys and their life.
     pub fn keys(&self) -> KeyServiceClient<Transport> {
         KeyServiceClient::new(self.transport.clone())
+    }
+
+    /// Uses of keys that are not signatures. The service keeps no result: a call that is repeated is a new use.
+    pub fn crypto(&self) -> CryptoServiceClient<Transport> {
+        CryptoServiceClient::new(self.transport.clone())
     }
 
     /// Certificate signing requests and certificates.

@@ -169,7 +169,8 @@ impl From<rpc::Status> for ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        for violation in &self.violations {
+        // The message may say it all already.
+        for violation in self.violations.iter().filter(|violation| !self.message.contains(&violation.description)) {
             write!(f, "; {}: {}", violation.field, violation.description)?;
         }
         match &self.reason {

@@ -2,7 +2,8 @@
 //!
 //! **Invariants**
 //! * Only errors that say so are repeated; the caller's closure sends the same request, with the same request id, so that
-//!   the service performs it once.
+//!   the service performs it once. Of uses that are no signatures the service keeps no result: there each try is a use of
+//!   its own, which changes nothing and stands in the log.
 //! * Waits double from 50 ms to 2 s, each shortened at random by up to a half, so that clients of a service that
 //!   restarted don't return in step (exponential backoff with jitter).
 //!

@@ -5,7 +5,7 @@
 //!
 //! **Not here**: certificates. Chanceryd composes and checks what is signed.
 
-use chancery_ipc::{FaultReason, InitializeToken, KeyAlgorithm, TokenDescription};
+use chancery_ipc::{FaultReason, InitializeToken, KeyAlgorithm, KeyPurpose, TokenDescription};
 use cryptoki::{
     mechanism::Mechanism,
     object::ObjectHandle,
@@ -15,10 +15,10 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    checkpoint::not_a_signature,
+    audit_key::not_a_signature,
     ecdsa,
     fault::{Failure, while_doing},
-    generate::{self, Maker},
+    generate::{self, Maker, Wanted},
     library::{self, Library},
     login::read_pin,
     objects::{self, SystemKey},
@@ -85,12 +85,15 @@ pub(crate) fn create_deployment(
     }
     let audit_algorithm =
         if offered.contains(&KeyAlgorithm::Ed25519) { KeyAlgorithm::Ed25519 } else { KeyAlgorithm::EcP256 };
-    let mut make = |key: SystemKey, algorithm| maker.generate(session, &key.id(deployment), key.label(), algorithm);
+    let mut make = |key: SystemKey, algorithm| {
+        let (id, label) = (key.id(deployment), key.label());
+        maker.generate(session, Wanted { id: &id, label, algorithm, purpose: KeyPurpose::Sign })
+    };
     let audit = make(SystemKey::Audit, audit_algorithm)?;
     let ca = make(SystemKey::DeploymentCa, KeyAlgorithm::EcP256).inspect_err(|_| {
-        generate::destroy(session, &[audit.private, audit.public_object]);
+        generate::destroy(session, &audit.objects());
     })?;
-    Ok(SystemKeys { ca: ca.private, audit_public_key: audit.public.der, ca_public_key: ca.public.der })
+    Ok(SystemKeys { ca: ca.object, audit_public_key: audit.public_key(), ca_public_key: ca.public_key() })
 }
 
 /// ecdsa-with-SHA256 (RFC 5758 §3.2) over a TBSCertificate.

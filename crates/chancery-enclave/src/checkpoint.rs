@@ -5,29 +5,14 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_ipc::{CheckpointSigned, FaultReason, SignCheckpoint};
-use cryptoki::{mechanism::Mechanism, object::ObjectHandle, session::Session};
-use sha2::{Digest, Sha256};
+use chancery_transfer::statement::RESERVED_PREFIX;
+use cryptoki::session::Session;
 
-use crate::{
-    ecdsa,
-    fault::{Failure, while_doing},
-    objects::Pair,
-    sign,
-    spki::{Curve, KeyKind},
-};
+use crate::{audit_key::AuditKey, fault::Failure};
 
 /// The note's text (C2SP tlog-checkpoint): origin, size, root.
 fn text(origin: &str, size: u64, root: &[u8; 32]) -> String {
     format!("{origin}\n{size}\n{}\n", STANDARD.encode(root))
-}
-
-/// The audit key's ways to sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    /// Ed25519 over the text.
-    Ed25519,
-    /// ECDSA P-256 over the text's SHA-256, in DER.
-    EcdsaP256,
 }
 
 /// What checkpoints may be signed.
@@ -62,23 +47,14 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct CheckpointSigner {
     session: Session,
-    key: ObjectHandle,
-    scheme: Scheme,
+    key: AuditKey,
     origin: String,
     progress: Progress,
 }
 
 impl CheckpointSigner {
-    pub(crate) fn new(session: Session, audit_key: &Pair, origin: String, floor: u64) -> Result<Self, Failure> {
-        let scheme = match audit_key.public.kind {
-            KeyKind::Ed25519 => Scheme::Ed25519,
-            KeyKind::Ec(Curve::P256) => Scheme::EcdsaP256,
-            kind => {
-                let message = format!("the token's audit key is of kind {kind:?}, which Chancery never makes");
-                return Err(Failure::new(FaultReason::KeyMismatch, message));
-            }
-        };
-        Ok(Self { session, key: audit_key.private, scheme, origin, progress: Progress { floor, last: None } })
+    pub(crate) fn new(session: Session, key: AuditKey, origin: String, floor: u64) -> Self {
+        Self { session, key, origin, progress: Progress { floor, last: None } }
     }
 
     pub(crate) fn sign(&mut self, request: &SignCheckpoint) -> Result<CheckpointSigned, Failure> {
@@ -87,24 +63,13 @@ impl CheckpointSigner {
         };
         self.progress.advance(request.size, root)?;
         let text = text(&self.origin, request.size, &root);
-        let doing = while_doing("signing a checkpoint");
-        let signature = match self.scheme {
-            Scheme::Ed25519 => self.session.sign(&sign::eddsa(), self.key, text.as_bytes()).map_err(doing)?,
-            Scheme::EcdsaP256 => {
-                let raw = self.session.sign(&Mechanism::Ecdsa, self.key, &Sha256::digest(text)).map_err(doing)?;
-                ecdsa::to_der(&raw).ok_or_else(not_a_signature)?
-            }
-        };
+        let signature = self.key.sign(&self.session, &text, "signing a checkpoint")?;
         Ok(CheckpointSigned { signature })
     }
 }
 
-/// The token's output is no ECDSA signature.
-pub(crate) fn not_a_signature() -> Failure {
-    Failure::new(FaultReason::TokenFault, "the token gave no pair of integers as an ECDSA signature").after_a_change()
-}
-
-/// Checks the origin line (C2SP tlog-checkpoint, signed-note).
+/// Checks the origin line (C2SP tlog-checkpoint, signed-note). The audit key signs attestation statements too, whose first
+/// line no origin may resemble: docs/attestation.md, "Domain separation".
 pub(crate) fn check_origin(origin: &str) -> Result<(), Failure> {
     if origin.is_empty()
         || origin.len() > 255
@@ -113,6 +78,10 @@ pub(crate) fn check_origin(origin: &str) -> Result<(), Failure> {
         return Err(Failure::bad_request(
             "an origin has 1 to 255 bytes and no whitespace, control character or plus sign",
         ));
+    }
+    if origin.starts_with(RESERVED_PREFIX) {
+        let message = format!("an origin does not begin with {RESERVED_PREFIX}: attestation statements do");
+        return Err(Failure::bad_request(message));
     }
     Ok(())
 }
@@ -127,6 +96,16 @@ mod tests {
             text("log.example/a", 42, &[0xff; 32]),
             "log.example/a\n42\n//////////////////////////////////////////8=\n"
         );
+    }
+
+    /// What the audit key signs as a checkpoint is never a statement, whose first line would be the origin.
+    #[test]
+    fn no_origin_begins_as_a_statement_does() {
+        assert!(check_origin("log.example/a").is_ok());
+        assert!(check_origin("example/chancery-attestation/v1").is_ok());
+        for origin in [chancery_transfer::statement::FIRST_LINE, RESERVED_PREFIX, "chancery-attestation/v2"] {
+            assert_eq!(check_origin(origin).unwrap_err().reason, FaultReason::BadRequest, "{origin}");
+        }
     }
 
     #[test]

@@ -1,31 +1,33 @@
-//! Every verb but Sign and SignCheckpoint, one after the other, on one thread with its own session.
+//! Every verb but those of the session threads and SignCheckpoint, one after the other, on one thread with its own
+//! session. Making, destroying and wrapping keys is in `lifecycle`.
 //!
 //! **Invariants**: the library is loaded, sessions are opened and the login is made on this thread only. A process
 //! logs in to one token, once; `Open` ends a ceremony, so that a process that serves can't sign certificates.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError},
     thread::{self, JoinHandle},
 };
 
 use chancery_ipc::{
-    CreateDeployment, DeploymentCertificateSigned, DeploymentCreated, DestroyKeyPair, FaultReason, GenerateKeyPair,
-    KeyAlgorithm, KeyPairDestroyed, KeyPairGenerated, Open, Opened, SignDeploymentCertificate, TokenAccess,
-    TokenInitialized, request::Verb, response::Result as Reply,
+    CreateDeployment, DeploymentCertificateSigned, DeploymentCreated, FaultReason, KeyAlgorithm, Open, Opened,
+    SignDeploymentCertificate, TokenAccess, TokenInitialized, request::Verb, response::Result as Reply,
 };
 use cryptoki::{object::ObjectHandle, session::Session};
 
 use crate::{
+    audit_key::AuditKey,
     ceremony,
     checkpoint::{self, CheckpointSigner},
     fault::{Failure, while_doing},
-    generate::{self, Maker},
+    generate::Maker,
     library::{self, Library},
     log,
-    login::Login,
+    login::{LoggedIn, Login},
     objects::{self, SystemKey},
     serve::{Running, Shared},
-    sign::Signer,
+    transfer::{Surroundings, Transfers},
+    using::{self, User},
     worker::work,
 };
 
@@ -33,9 +35,8 @@ use crate::{
 const MAX_SESSIONS: u32 = 1024;
 
 /// The control thread's state.
-#[derive(Debug)]
 pub(crate) struct Control {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     library: Option<Library>,
     login: Login,
     maker: Maker,
@@ -67,10 +68,21 @@ impl Control {
                 self.sign_certificate(&request).map(Reply::DeploymentCertificateSigned)
             }
             Verb::Open(request) => self.open(request).map(Reply::Opened),
-            Verb::GenerateKeyPair(request) => self.generate(request).map(Reply::KeyPairGenerated),
-            Verb::DestroyKeyPair(request) => self.destroy(&request).map(Reply::KeyPairDestroyed),
-            Verb::Sign(_) | Verb::SignCheckpoint(_) => Err(Failure::bad_request("no token is open in this process")),
+            Verb::GenerateKey(request) => self.generate(request).map(Reply::KeyGenerated),
+            Verb::DestroyKey(request) => self.destroy(&request).map(Reply::KeyDestroyed),
+            Verb::EnsureKek(request) => self.ensure_kek(request).map(Reply::KekReady),
+            Verb::DestroyKek(request) => self.destroy_kek(request).map(Reply::KekDestroyed),
+            Verb::Rewrap(request) => self.rewrap(request).map(Reply::Rewrapped),
+            Verb::UseKey(_) | Verb::CloseKey(_) | Verb::Random(_) | Verb::SignCheckpoint(_) => Err(not_open()),
+            verb => self.transfer(verb),
         }
+    }
+
+    /// Keys on their way in and out.
+    fn transfer(&self, verb: Verb) -> Result<Reply, Failure> {
+        let (logged_in, running) = self.open_token()?;
+        let mut transfers = running.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+        transfers.perform(&Surroundings { shared: &self.shared, logged_in, running }, verb)
     }
 
     /// Ends the library in good order once the queues are closed: a TPM frees its object slots only then.
@@ -93,7 +105,7 @@ impl Control {
             &logged_in.session,
             &mut self.maker,
             &request.deployment,
-            &logged_in.algorithms,
+            &logged_in.offer.algorithms,
         )?;
         self.ca = Some(keys.ca);
         Ok(DeploymentCreated {
@@ -122,6 +134,9 @@ impl Control {
         if !(1..=MAX_SESSIONS).contains(&request.sessions) {
             return Err(Failure::bad_request(format!("sessions must be 1 to {MAX_SESSIONS}")));
         }
+        if request.open_keys == 0 {
+            return Err(Failure::bad_request("open_keys must be at least 1"));
+        }
         objects::check_deployment(&request.deployment)?;
         checkpoint::check_origin(&request.origin)?;
         self.log_in(&request.token)?;
@@ -132,79 +147,64 @@ impl Control {
         let (Some(audit_key), Some(_)) = (audit_key, ca_key) else {
             return Err(missing(session, &request.deployment)?);
         };
-        let mut incarnation = vec![0; 16];
+        let mut incarnation = [0; 16];
         getrandom::fill(&mut incarnation)
             .map_err(|error| Failure::new(FaultReason::TokenFault, format!("no random bytes: {error}")))?;
 
         // Session threads only ever use keys: read-only sessions suffice (PKCS#11 v3.0 §5.6).
-        let pkcs11 = Library::load(&mut self.library, &request.token.library)?.pkcs11();
+        let library = Library::load(&mut self.library, &request.token.library)?;
+        let (name, pkcs11) = (library.name()?, library.pkcs11());
         let session = || pkcs11.open_ro_session(logged_in.slot).map_err(while_doing("opening a session"));
-        let signers = (0..request.sessions).map(|_| session().map(Signer::new)).collect::<Result<Vec<_>, _>>()?;
-        let mut checkpoints = CheckpointSigner::new(session()?, &audit_key, request.origin, request.checkpoint_size)?;
+        let users = (0..request.sessions).map(|_| session().map(User::new)).collect::<Result<Vec<_>, _>>()?;
+        let signer = AuditKey::of(&audit_key)?;
+        let mut checkpoints = CheckpointSigner::new(session()?, signer, request.origin, request.checkpoint_size);
 
         self.ca = None;
-        self.shared.set_running(Running::new(request.deployment, signers.len()));
-        for (number, mut signer) in signers.into_iter().enumerate() {
+        let transfers = Transfers::new(signer, &logged_in.token, &name, incarnation);
+        let running = Running::new(request.deployment, logged_in, users.len(), request.open_keys as usize, transfers);
+        self.shared.set_running(running);
+        for (number, mut user) in users.into_iter().enumerate() {
             self.threads.push(start(&self.shared, format!("session-{number}"), move |shared, running| {
-                work(shared, &running.signs, |verb| match verb {
-                    Verb::Sign(request) => signer.sign(&running.keys, &running.operations, request).map(Reply::Signed),
+                work(shared, &running.uses, |verb| match verb {
+                    Verb::UseKey(request) => user.use_key(running, request).map(Reply::KeyUsed),
+                    Verb::CloseKey(request) => using::close(running, &request).map(Reply::KeyClosed),
+                    Verb::Random(request) => user.random(running, &request).map(Reply::RandomDrawn),
                     _ => Err(misdirected()),
                 });
             })?);
         }
         self.threads.push(start(&self.shared, "checkpoints".into(), move |shared, running| {
             work(shared, &running.checkpoints, |verb| match verb {
-                Verb::SignCheckpoint(request) => checkpoints.sign(&request).map(Reply::CheckpointSigned),
+                Verb::SignCheckpoint(request) => {
+                    // Checkpoints come every second: what has expired is not kept until somebody asks for it.
+                    if let Ok(mut transfers) = running.transfers.try_lock() {
+                        transfers.forget_expired();
+                    }
+                    checkpoints.sign(&request).map(Reply::CheckpointSigned)
+                }
                 _ => Err(misdirected()),
             });
         })?);
         Ok(Opened {
-            incarnation,
+            incarnation: incarnation.to_vec(),
             audit_public_key: audit_key.public.der,
             token: logged_in.token.clone(),
-            algorithms: logged_in.algorithms.iter().map(|algorithm| i32::from(*algorithm)).collect(),
+            algorithms: logged_in.offer.algorithms.iter().map(|algorithm| i32::from(*algorithm)).collect(),
+            enclave_algorithms: enclave_algorithms(logged_in),
+            library: name,
         })
     }
 
-    fn generate(&mut self, request: GenerateKeyPair) -> Result<KeyPairGenerated, Failure> {
+    /// The login and what runs since `Open`.
+    pub(crate) fn open_token(&self) -> Result<(&LoggedIn, &Running), Failure> {
         let running = self.shared.running().ok_or_else(not_open)?;
-        let logged_in = self.login.done()?;
-        let algorithm = KeyAlgorithm::try_from(request.algorithm).unwrap_or(KeyAlgorithm::Unspecified);
-        let id = running.keys.id(&request.version)?;
-        if algorithm == KeyAlgorithm::Unspecified {
-            return Err(Failure::bad_request("no key algorithm is named"));
-        }
-        if !logged_in.algorithms.contains(&algorithm) {
-            return Err(Failure::new(FaultReason::Unsupported, format!("the token has no {algorithm:?}")));
-        }
-        if !objects::find(&logged_in.session, &id, None)?.is_empty() {
-            let message = format!("the token holds an object of {} already", request.version);
-            return Err(Failure::new(FaultReason::KeyExists, message));
-        }
-        match self.maker.generate(&logged_in.session, &id, &request.version, algorithm) {
-            // Whoever asked may be gone, and their successor may have looked for the pair before it was there.
-            Ok(pair) if self.shared.is_ending() => {
-                generate::destroy(&logged_in.session, &[pair.private, pair.public_object]);
-                Err(Failure::new(FaultReason::TokenFault, "the process ends; the new key pair was destroyed"))
-            }
-            Ok(pair) => Ok(KeyPairGenerated {
-                version: request.version,
-                public_key: pair.public.der,
-                operation: running.operations.take(),
-            }),
-            Err(failure) => {
-                if failure.maybe_performed {
-                    running.operations.take();
-                }
-                Err(failure)
-            }
-        }
+        Ok((self.login.done()?, running))
     }
 
-    fn destroy(&mut self, request: &DestroyKeyPair) -> Result<KeyPairDestroyed, Failure> {
+    /// The same, and what makes objects.
+    pub(crate) fn parts(&mut self) -> Result<(&LoggedIn, &Running, &mut Maker), Failure> {
         let running = self.shared.running().ok_or_else(not_open)?;
-        let objects = running.keys.destroy(&self.login.done()?.session, &request.version)?;
-        Ok(KeyPairDestroyed { objects })
+        Ok((self.login.done()?, running, &mut self.maker))
     }
 
     /// Loads the library and logs in to the token that `access` names.
@@ -212,6 +212,12 @@ impl Control {
         library::check_access(access)?;
         self.login.log_in(Library::load(&mut self.library, &access.library)?, access)
     }
+}
+
+/// Every algorithm, where the token can encrypt data keys.
+fn enclave_algorithms(logged_in: &LoggedIn) -> Vec<i32> {
+    let every = (1..).take_while(|number| KeyAlgorithm::try_from(*number).is_ok());
+    every.filter(|_| logged_in.offer.kek_mechanism.is_some()).collect()
 }
 
 fn start(

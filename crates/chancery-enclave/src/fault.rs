@@ -48,9 +48,27 @@ pub(crate) fn while_doing(doing: &'static str) -> impl Fn(Error) -> Failure {
     move |error| from_library(doing, &error)
 }
 
-/// Whether the object behind a handle is gone, or the handle was never valid.
-pub(crate) fn is_stale_handle(error: &Error) -> bool {
-    matches!(error, Error::Pkcs11(RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid, _))
+/// Why using a key of the token came to nothing.
+#[derive(Debug)]
+pub(crate) enum UseError {
+    /// The object behind the handle is gone, or the handle was never valid: nothing was done.
+    StaleHandle,
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl From<Failure> for UseError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// For `map_err`: the library's error while using a key.
+pub(crate) fn while_using(doing: &'static str) -> impl Fn(Error) -> UseError {
+    move |error| match error {
+        Error::Pkcs11(RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid, _) => UseError::StaleHandle,
+        error => UseError::Failed(from_library(doing, &error)),
+    }
 }
 
 /// What a `CKR_` value means to us.
@@ -62,6 +80,8 @@ enum Meaning {
     Unsupported,
     /// The input doesn't suit the mechanism or the key; nothing was done.
     BadInput,
+    /// The key is not for this use; nothing was done.
+    WrongUse,
     /// The token refused what we passed; nothing was done.
     Refused,
     /// The object isn't there.
@@ -97,8 +117,8 @@ fn meaning(value: RvError) -> Meaning {
         | R::DomainParamsInvalid
         | R::KeySizeRange => Meaning::Unsupported,
         R::DataInvalid | R::DataLenRange | R::KeyTypeInconsistent => Meaning::BadInput,
+        R::KeyFunctionNotPermitted => Meaning::WrongUse,
         R::ArgumentsBad
-        | R::KeyFunctionNotPermitted
         | R::AttributeTypeInvalid
         | R::AttributeValueInvalid
         | R::AttributeReadOnly
@@ -133,7 +153,21 @@ fn advice(value: RvError) -> &'static str {
 /// The function whose failure leaves open whether the deed was done.
 fn is_the_deed(function: Function) -> bool {
     use Function as F;
-    matches!(function, F::Sign | F::GenerateKeyPair | F::DestroyObject | F::InitToken | F::InitPIN)
+    matches!(
+        function,
+        F::Sign
+            | F::Encrypt
+            | F::Decrypt
+            | F::DeriveKey
+            | F::WrapKey
+            | F::UnwrapKey
+            | F::GenerateKey
+            | F::GenerateKeyPair
+            | F::CreateObject
+            | F::DestroyObject
+            | F::InitToken
+            | F::InitPIN
+    )
 }
 
 fn from_library(doing: &str, error: &Error) -> Failure {
@@ -145,6 +179,7 @@ fn from_library(doing: &str, error: &Error) -> Failure {
         Meaning::TokenLost | Meaning::Refused | Meaning::Failed => FaultReason::TokenFault,
         Meaning::Unsupported => FaultReason::Unsupported,
         Meaning::BadInput => FaultReason::BadRequest,
+        Meaning::WrongUse => FaultReason::WrongUse,
         Meaning::Gone => FaultReason::KeyNotFound,
         Meaning::Pin => FaultReason::LoginFailed,
         Meaning::NoPin => FaultReason::TokenUninitialized,
@@ -211,7 +246,7 @@ mod tests {
     fn what_concerns_one_request_does_not_end_the_process() {
         for (value, reason, maybe) in [
             (RvError::DataLenRange, FaultReason::BadRequest, false),
-            (RvError::KeyFunctionNotPermitted, FaultReason::TokenFault, false),
+            (RvError::KeyFunctionNotPermitted, FaultReason::WrongUse, false),
             (RvError::MechanismInvalid, FaultReason::Unsupported, false),
             (RvError::KeyHandleInvalid, FaultReason::KeyNotFound, false),
             (RvError::FunctionFailed, FaultReason::TokenFault, true),

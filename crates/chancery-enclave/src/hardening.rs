@@ -2,14 +2,20 @@
 //!
 //! **Invariants**: not dumpable (so `/proc/PID` belongs to root and no debugger of the same user attaches), no core
 //! file, no new privileges, umask 077, no inherited descriptor but 0, 1 and 2; the socket closes on exec. Locked
-//! memory is best effort, and said when refused. The only `unsafe` of this crate is in this file.
+//! memory is best effort, and said when refused. The `unsafe` of this crate is in this file and in `memory`.
 //!
 //! **Not here**: a seccomp profile and Landlock. Libraries of network HSMs open sockets, devices and files as they
 //! please; a profile per deployment belongs right after `C_Initialize`, at the end of `library::Library::load`.
 
 #![allow(unsafe_code)]
 
-use std::{fmt, fs::OpenOptions, io, os::fd::AsFd, os::unix::net::UnixStream};
+use std::{
+    fmt,
+    fs::OpenOptions,
+    io,
+    os::{fd::AsFd, unix::net::UnixStream},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use rustix::{
     fs::Mode,
@@ -19,7 +25,7 @@ use rustix::{
     process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask},
 };
 
-use crate::log;
+use crate::{log, memory};
 
 /// The exit code after a panic (sysexits.h `EX_SOFTWARE`).
 const EXIT_PANIC: i32 = 70;
@@ -68,8 +74,21 @@ pub(crate) fn take_socket() -> io::Result<Option<UnixStream>> {
     Ok(Some(socket))
 }
 
-/// Ends the process at once, without the library's exit handlers, which race with threads still inside it.
+/// Set before opened keys are wiped: what other threads make from then on may be made with zeros.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Stops the calling thread for good once [`exit_now`] has begun. To be called before anything leaves the process.
+pub(crate) fn stop_if_ended() {
+    while ENDED.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
+/// Ends the process at once, without the library's exit handlers, which race with threads still inside it. Opened keys
+/// are wiped first.
 pub(crate) fn exit_now(code: i32) -> ! {
+    ENDED.store(true, Ordering::SeqCst);
+    memory::wipe_all();
     // SAFETY: _exit has no preconditions; it ends the process without running any code of it.
     unsafe { libc::_exit(code) }
 }

@@ -1,12 +1,14 @@
 //! The isolated process of Chancery that alone loads a PKCS#11 library, reads the PIN and uses private keys.
 //!
 //! It is a child of `chanceryd` and speaks `chancery-ipc` over the Unix stream socket it was given as stdin.
-//! Reading path: [`run`] → `hardening` → `serve` (frames in, queues) → `control` (everything but signing) and
-//! `sign` (the session threads).
+//! Reading path: [`run`] → `hardening` → `serve` (frames in, queues) → `control` (making, destroying and moving keys) and
+//! `using` (the session threads): `token_use` for keys of the token, `wrapped` and `opened` for keys of the enclave.
+//! Keys that come and go, and statements about them, are in `transfer`.
 //!
 //! **Invariants**
 //! * The process is hardened before it reads a byte, and holds the token's only login: tried once, never again.
 //! * Session threads never search the token for a key they have used before.
+//! * What a key is for is held against every use of it (`uses`), and stands in its template or its wrapping.
 //! * A verb that carries a key version's name can't name a system key (`objects::version_id`).
 //! * It exits 0 at end of file, 75 once the token is lost, 76 after a protocol error, 70 after a panic.
 //!
@@ -14,6 +16,8 @@
 
 #![deny(unsafe_code)]
 
+mod aes;
+mod audit_key;
 mod ceremony;
 mod checkpoint;
 mod control;
@@ -21,16 +25,27 @@ mod ecdsa;
 mod fault;
 mod generate;
 mod hardening;
+mod kek;
 mod keys;
 mod library;
+mod lifecycle;
 mod log;
 mod login;
+mod memory;
 mod objects;
+mod opened;
 mod queue;
+mod random;
 mod serve;
-mod sign;
+mod software;
 mod spki;
+mod template;
+mod token_use;
+mod transfer;
+mod uses;
+mod using;
 mod worker;
+mod wrapped;
 
 use std::process::ExitCode;
 
@@ -67,6 +82,7 @@ pub fn run() -> ExitCode {
         log::line(&format!("refusing to start: {refusal}"));
         return ExitCode::from(EXIT_SYSTEM);
     }
+    memory::announce();
     match hardening::take_socket() {
         Ok(Some(socket)) => serve::serve(socket),
         Ok(None) => {

@@ -5,14 +5,56 @@
 
 use std::path::Path;
 
-use chancery_ipc::{FaultReason, KeyAlgorithm, Probed, SlotDescription, TokenAccess, TokenDescription};
+use chancery_ipc::{FaultReason, KeyAlgorithm, KeyPurpose, Probed, SlotDescription, TokenAccess, TokenDescription};
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
     mechanism::MechanismType,
     slot::{Slot, TokenInfo},
 };
 
-use crate::fault::{Failure, while_doing};
+use crate::{
+    fault::{Failure, while_doing},
+    kek::KekMechanism,
+};
+
+/// What a token offers.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    /// The algorithms of keys that it makes and uses.
+    pub(crate) algorithms: Vec<KeyAlgorithm>,
+    /// Its keys on curves can agree on secrets (CKM_ECDH1_DERIVE).
+    pub(crate) agrees: bool,
+    /// It takes keys that are wrapped (CKM_AES_KEY_WRAP_PAD, RFC 5649).
+    pub(crate) unwraps: bool,
+    /// How it can encrypt data keys.
+    pub(crate) kek_mechanism: Option<KekMechanism>,
+}
+
+impl Offer {
+    /// Checks that the token makes keys of `algorithm` for `purpose`.
+    ///
+    /// # Errors
+    /// `Unsupported`, naming what it offers.
+    pub(crate) fn check(&self, algorithm: KeyAlgorithm, purpose: KeyPurpose) -> Result<(), Failure> {
+        let serves = match purpose {
+            KeyPurpose::Sign | KeyPurpose::Mac => true,
+            KeyPurpose::Agree => self.agrees,
+            // RSAES-OAEP: SoftHSM does it with SHA-1 only, and no mechanism list tells which hashes a token takes.
+            KeyPurpose::Encrypt => algorithm == KeyAlgorithm::Aes256,
+            // CKM_AES_KEY_WRAP_PAD takes objects: bytes would lie in the token as readable ones first.
+            KeyPurpose::Wrap | KeyPurpose::Unspecified => false,
+        };
+        if serves && self.algorithms.contains(&algorithm) {
+            return Ok(());
+        }
+        let message = format!(
+            "the token makes no keys of {algorithm:?} for purpose {purpose:?}; it makes {:?}: choose one of those or \
+             protection ENCLAVE",
+            self.algorithms
+        );
+        Err(Failure::new(FaultReason::Unsupported, message))
+    }
+}
 
 /// A loaded and initialized library.
 #[derive(Debug)]
@@ -66,8 +108,7 @@ impl Library {
 
     /// Describes the library and its slots. A slot whose token can't be read is described as uninitialized.
     pub(crate) fn describe(&self) -> Result<Probed, Failure> {
-        let doing = while_doing("describing the library");
-        let info = self.pkcs11.get_library_info().map_err(doing)?;
+        let library = self.name()?;
         let mut slots = Vec::new();
         for slot in self.slots()? {
             slots.push(match self.pkcs11.get_token_info(slot) {
@@ -81,7 +122,7 @@ impl Library {
                 Err(_) => SlotDescription { slot: slot.id(), ..SlotDescription::default() },
             });
         }
-        Ok(Probed { library: format!("{} {}", info.library_description().trim(), info.library_version()), slots })
+        Ok(Probed { library, slots })
     }
 
     /// The one initialized token with this label.
@@ -126,15 +167,16 @@ impl Library {
         Ok(infos.into_iter().find(|(_, info)| !info.token_initialized()))
     }
 
-    /// The key algorithms that the token can make and use, judged by its mechanisms and their key sizes.
-    pub(crate) fn algorithms(&self, slot: Slot) -> Result<Vec<KeyAlgorithm>, Failure> {
+    /// What the token can make and use, judged by its mechanisms and their key sizes.
+    pub(crate) fn offer(&self, slot: Slot) -> Result<Offer, Failure> {
         use MechanismType as M;
         let doing = while_doing("reading the token's mechanisms");
         let offered = self.pkcs11.get_mechanism_list(slot).map_err(&doing)?;
+        let info = |mechanism| self.pkcs11.get_mechanism_info(slot, mechanism).map_err(&doing);
         let has = |mechanisms: [M; 2]| mechanisms.iter().all(|mechanism| offered.contains(mechanism));
         let mut algorithms = Vec::new();
         let mut sized = |mechanism, candidates: &[(KeyAlgorithm, usize)]| {
-            let info = self.pkcs11.get_mechanism_info(slot, mechanism).map_err(&doing)?;
+            let info = info(mechanism)?;
             let fits = |bits: usize| info.min_key_size() <= bits && bits <= info.max_key_size();
             algorithms.extend(candidates.iter().filter(|(_, bits)| fits(*bits)).map(|(algorithm, _)| *algorithm));
             Ok::<(), Failure>(())
@@ -150,8 +192,37 @@ impl Library {
         if has([M::ECC_EDWARDS_KEY_PAIR_GEN, M::EDDSA]) {
             algorithms.push(KeyAlgorithm::Ed25519);
         }
+        if has([M::GENERIC_SECRET_KEY_GEN, M::SHA256_HMAC]) {
+            algorithms.push(KeyAlgorithm::HmacSha256);
+        }
+        // Some tokens have a mechanism for wrapping only.
+        let encrypts = |mechanism| {
+            Ok::<_, Failure>(
+                has([M::AES_KEY_GEN, mechanism]) && {
+                    let info = info(mechanism)?;
+                    info.encrypt() && info.decrypt()
+                },
+            )
+        };
+        let gcm = encrypts(M::AES_GCM)?;
+        if gcm {
+            algorithms.push(KeyAlgorithm::Aes256);
+        }
         algorithms.sort_unstable();
-        Ok(algorithms)
+        let kek_mechanism = match gcm {
+            true => Some(KekMechanism::AesGcm),
+            false if encrypts(M::AES_CBC)? => Some(KekMechanism::AesCbc),
+            false => None,
+        };
+        let wrapping = M::AES_KEY_WRAP_PAD;
+        let unwraps = offered.contains(&wrapping) && info(wrapping)?.unwrap();
+        Ok(Offer { algorithms, agrees: offered.contains(&M::ECDH1_DERIVE), unwraps, kek_mechanism })
+    }
+
+    /// `CK_INFO.libraryDescription` and version.
+    pub(crate) fn name(&self) -> Result<String, Failure> {
+        let info = self.pkcs11.get_library_info().map_err(while_doing("describing the library"))?;
+        Ok(format!("{} {}", info.library_description().trim(), info.library_version()))
     }
 
     fn mechanism_names(&self, slot: Slot) -> Result<Vec<String>, Failure> {

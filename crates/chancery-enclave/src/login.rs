@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::{MetadataExt, OpenOptionsExt},
 };
 
-use chancery_ipc::{FaultReason, KeyAlgorithm, TokenAccess, TokenDescription};
+use chancery_ipc::{FaultReason, TokenAccess, TokenDescription};
 use cryptoki::{
     error::{Error, RvError},
     session::{Session, UserType},
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     fault::{Failure, while_doing},
-    library::{self, Library},
+    library::{self, Library, Offer},
 };
 
 /// The longest PIN file, in bytes.
@@ -85,8 +85,9 @@ pub(crate) enum Login {
 pub(crate) struct LoggedIn {
     pub(crate) slot: Slot,
     pub(crate) token: TokenDescription,
-    /// The key algorithms that the token offers.
-    pub(crate) algorithms: Vec<KeyAlgorithm>,
+    pub(crate) offer: Offer,
+    /// It has a random number generator.
+    pub(crate) has_rng: bool,
     /// The control thread's session. While it is open, the login stands.
     pub(crate) session: Session,
 }
@@ -112,7 +113,7 @@ impl Login {
             Self::NotTried => {}
         }
         let (slot, info) = library.token(&access.label)?;
-        let algorithms = library.algorithms(slot)?;
+        let offer = library.offer(slot)?;
         let session = library.pkcs11().open_rw_session(slot).map_err(while_doing("opening a session"))?;
         if let Err(failure) = login(&session, &info, &access.pin_file) {
             // A PIN that could not be read was not tried.
@@ -121,7 +122,7 @@ impl Login {
             }
             return Err(failure);
         }
-        *self = Self::Done(LoggedIn { slot, token: library::describe(&info), algorithms, session });
+        *self = Self::Done(LoggedIn { slot, token: library::describe(&info), offer, has_rng: info.rng(), session });
         Ok(())
     }
 }

@@ -2,17 +2,21 @@
 //!
 //! **Invariants**: an object's `CKA_ID` is derived from the deployment and the name it stands for, so that an object
 //! can't be passed off as another by renaming it. The names of system keys don't start with `organizations/`, and
-//! [`version_id`] accepts no other start: generic verbs can't reach them.
+//! [`version_id`] accepts no other start: generic verbs can't reach them. No object is made or destroyed while another
+//! thread searches or does the same ([`Directory`]).
 
-use chancery_ipc::FaultReason;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use chancery_ipc::{FaultReason, KeyAlgorithm};
 use cryptoki::{
-    object::{Attribute, ObjectClass, ObjectHandle},
+    object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle},
     session::Session,
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
     fault::{Failure, while_doing},
+    generate::SECRET_BYTES,
     spki::{self, PublicKey},
 };
 
@@ -54,6 +58,71 @@ impl SystemKey {
     pub(crate) fn id(self, deployment: &str) -> ObjectId {
         object_id(deployment, self.name())
     }
+}
+
+/// The objects of one deployment: how they are named, and who may change which are there.
+///
+/// SoftHSM 2.6.1 is known to crash under concurrency (softhsm/SoftHSMv2#688), and one enclave ended for no known reason
+/// while keys were made and used. So, as a precaution (no test of ours brings the crash about without it), making and
+/// destroying objects excludes searching for them and reading their attributes; session objects too, since they share
+/// the table of handles. Using a key whose handle is known takes no part in this: it touches that one object, and a slow
+/// key generation must not hold up signatures. What it costs: the first use of a key waits for a key that is being made.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    deployment: String,
+    objects: RwLock<()>,
+}
+
+impl Directory {
+    /// Of `deployment`.
+    pub(crate) fn new(deployment: String) -> Self {
+        Self { deployment, objects: RwLock::default() }
+    }
+
+    /// The deployment's id.
+    pub(crate) fn deployment(&self) -> &str {
+        &self.deployment
+    }
+
+    /// The id of a key version's objects: see [`version_id`].
+    pub(crate) fn version_id(&self, version: &str) -> Result<ObjectId, Failure> {
+        version_id(&self.deployment, version)
+    }
+
+    /// Held while objects are searched for or their attributes are read.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, ()> {
+        self.objects.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while objects are made or destroyed. Taken before a key's own lock (`keys::Key::hold`), never after.
+    pub(crate) fn change(&self) -> RwLockWriteGuard<'_, ()> {
+        self.objects.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The organization whose key `version` is.
+pub(crate) fn organization_of(version: &str) -> Result<&str, Failure> {
+    let name = version.strip_prefix("organizations/").and_then(|rest| rest.split_once('/')).map(|(name, _)| name);
+    name.filter(|name| !name.is_empty())
+        .ok_or_else(|| Failure::bad_request("a key version's name starts with organizations/{organization}/"))
+}
+
+/// The id of an organization's key-encryption key of a generation.
+pub(crate) fn kek_id(deployment: &str, organization: &str, generation: u64) -> Result<ObjectId, Failure> {
+    check_organization(organization)?;
+    if generation == 0 {
+        return Err(Failure::bad_request("generations of a key-encryption key count from 1"));
+    }
+    Ok(object_id(deployment, &format!("system/kek/{organization}/{generation}")))
+}
+
+/// Checks an organization's id.
+pub(crate) fn check_organization(organization: &str) -> Result<(), Failure> {
+    check_name("organization", organization)?;
+    if organization.contains('/') {
+        return Err(Failure::bad_request("an organization's id has no slash"));
+    }
+    Ok(())
 }
 
 /// Checks a deployment's id.
@@ -144,8 +213,41 @@ pub(crate) fn find_pair(session: &Session, id: &ObjectId) -> Result<Option<Pair>
     Ok(Some(Pair { private, public: spki::read(session, public)? }))
 }
 
+/// The one secret key with this id. `None` when there is none.
+///
+/// # Errors
+/// `KeyMismatch` when there are several, when it can be read out, or when it is no key of `algorithm`.
+pub(crate) fn find_secret(
+    session: &Session,
+    id: &ObjectId,
+    algorithm: KeyAlgorithm,
+) -> Result<Option<ObjectHandle>, Failure> {
+    let mismatch = |why: String| Err(Failure::new(FaultReason::KeyMismatch, why));
+    let key = match find(session, id, Some(ObjectClass::SECRET_KEY))?[..] {
+        [] => return Ok(None),
+        [key] => key,
+        ref several => return mismatch(format!("the token holds {} objects of one secret key", several.len())),
+    };
+    if !is_confined(session, key)? {
+        return mismatch(
+            "the secret key in the token is not sensitive or is extractable: it is not one that Chancery made".into(),
+        );
+    }
+    let key_types: &[KeyType] = match algorithm {
+        KeyAlgorithm::Aes256 => &[KeyType::AES],
+        KeyAlgorithm::HmacSha256 => &[KeyType::GENERIC_SECRET, KeyType::SHA256_HMAC],
+        _ => &[],
+    };
+    let found = session
+        .get_attributes(key, &[AttributeType::KeyType, AttributeType::ValueLen])
+        .map_err(while_doing("reading a key"))?;
+    let fits = key_types.iter().any(|key_type| found.contains(&Attribute::KeyType(*key_type)))
+        && found.contains(&Attribute::ValueLen(SECRET_BYTES.into()));
+    if fits { Ok(Some(key)) } else { mismatch(format!("the secret key in the token is none of {algorithm:?}")) }
+}
+
 fn is_confined(session: &Session, private: ObjectHandle) -> Result<bool, Failure> {
-    use cryptoki::object::AttributeType as T;
+    use AttributeType as T;
     let attributes =
         session.get_attributes(private, &[T::Sensitive, T::Extractable]).map_err(while_doing("reading a key"))?;
     Ok(attributes.contains(&Attribute::Sensitive(true)) && attributes.contains(&Attribute::Extractable(false)))

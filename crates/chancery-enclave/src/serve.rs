@@ -1,7 +1,8 @@
 //! The conversation: one reader, the queues, one writer at a time, and every way it ends.
 //!
-//! **Invariants**: the reader never calls the library; Sign and SignCheckpoint have queues of their own, so that a slow
-//! verb holds up neither; replies are whole frames. A full queue stops the reader.
+//! **Invariants**: the reader never calls the library; what uses keys, and SignCheckpoint, have queues of their own, so
+//! that a slow verb holds up neither; replies are whole frames, and none
+//! leaves once the keys are wiped. A full queue stops the reader.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -20,12 +21,17 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::{
     control::Control,
-    fault::Failure,
-    hardening::exit_now,
+    hardening::{exit_now, stop_if_ended},
+    kek::Keks,
     keys::Keys,
     log,
+    login::LoggedIn,
+    objects::Directory,
+    opened::OpenKeys,
     queue::{Queue, Shape},
-    sign::Operations,
+    random::TokenRng,
+    transfer::Transfers,
+    using::Operations,
     worker::{append, not_begun, work},
 };
 
@@ -40,7 +46,6 @@ const EXIT_SOCKET: i32 = 74;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What all threads share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     writer: Mutex<UnixStream>,
     control: Queue<Request>,
@@ -49,21 +54,41 @@ pub(crate) struct Shared {
 }
 
 /// What exists once the token is open.
-#[derive(Debug)]
 pub(crate) struct Running {
+    pub(crate) directory: Arc<Directory>,
+    /// Ordinary keys of the token.
     pub(crate) keys: Keys,
+    pub(crate) keks: Keks,
+    /// Keys of the enclave that are open.
+    pub(crate) open_keys: OpenKeys,
+    pub(crate) rng: TokenRng,
     pub(crate) operations: Operations,
-    pub(crate) signs: Queue<Request>,
+    /// Keys on their way in and out.
+    pub(crate) transfers: Mutex<Transfers>,
+    /// For the session threads.
+    pub(crate) uses: Queue<Request>,
     pub(crate) checkpoints: Queue<Request>,
 }
 
 impl Running {
-    /// For `sessions` session threads.
-    pub(crate) fn new(deployment: String, sessions: usize) -> Self {
+    /// For a deployment on the token of `login`.
+    pub(crate) fn new(
+        deployment: String,
+        login: &LoggedIn,
+        sessions: usize,
+        open_keys: usize,
+        transfers: Transfers,
+    ) -> Self {
+        let directory = Arc::new(Directory::new(deployment));
         Self {
-            keys: Keys::new(deployment),
+            keys: Keys::new(Arc::clone(&directory)),
+            keks: Keks::new(Arc::clone(&directory), login.offer.kek_mechanism),
+            directory,
+            open_keys: OpenKeys::new(open_keys),
+            rng: TokenRng::new(login.has_rng),
             operations: Operations::default(),
-            signs: Queue::new(Shape { threads: sessions, bound: 4096, drain: 16 }, weight),
+            transfers: Mutex::new(transfers),
+            uses: Queue::new(Shape { threads: sessions, bound: 4096, drain: 16 }, weight),
             checkpoints: Queue::new(Shape { threads: 1, bound: 64, drain: 1 }, weight),
         }
     }
@@ -93,6 +118,7 @@ impl Shared {
     /// Writes whole frames. A peer that is gone has nothing to be told.
     pub(crate) fn reply(&self, frames: &[u8]) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        stop_if_ended();
         match writer.write_all(frames) {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => exit_now(0),
@@ -126,33 +152,27 @@ impl Shared {
     }
 
     fn queues(&self) -> impl Iterator<Item = &Queue<Request>> {
-        let running = self.running.get().into_iter().flat_map(|running| [&running.signs, &running.checkpoints]);
+        let running = self.running.get().into_iter().flat_map(|running| [&running.uses, &running.checkpoints]);
         std::iter::once(&self.control).chain(running)
     }
 
     /// Brings requests to the threads they belong to.
     fn dispatch(&self, requests: &mut Vec<Request>) {
-        let mut signs = Vec::new();
+        let mut uses = Vec::new();
         let mut refused = Vec::new();
         for request in requests.drain(..) {
             let left = match (&request.verb, self.running()) {
-                (Some(Verb::Sign(_)), Some(_)) => {
-                    signs.push(request);
+                (Some(Verb::UseKey(_) | Verb::CloseKey(_) | Verb::Random(_)), Some(_)) => {
+                    uses.push(request);
                     continue;
                 }
                 (Some(Verb::SignCheckpoint(_)), Some(running)) => running.checkpoints.push_all([request]),
-                (Some(Verb::Sign(_) | Verb::SignCheckpoint(_)), None) => {
-                    let mut reply = Vec::new();
-                    append(&mut reply, request.id, Err(Failure::bad_request("no token is open in this process")));
-                    self.reply(&reply);
-                    continue;
-                }
                 _ => self.control.push_all([request]),
             };
             refused.extend(left);
         }
         if let Some(running) = self.running() {
-            refused.extend(running.signs.push_all(signs));
+            refused.extend(running.uses.push_all(uses));
         }
         // Queues close only when the token is lost.
         let mut replies = Vec::new();
@@ -251,7 +271,9 @@ fn end(shared: &Shared, control: &JoinHandle<()>) -> ! {
 /// Bytes that a waiting request holds, roughly.
 fn weight(request: &Request) -> usize {
     match &request.verb {
-        Some(Verb::Sign(sign)) => 256 + sign.input.len() + sign.version.len(),
+        Some(Verb::UseKey(use_key)) => {
+            256 + use_key.input.len() + use_key.associated_data.len() + use_key.key.wrapped.len()
+        }
         Some(Verb::SignDeploymentCertificate(sign)) => 256 + sign.tbs_certificate.len(),
         _ => 1024,
     }

@@ -3,7 +3,7 @@
 //! **Invariant**: one key has one encoding here (named curve, uncompressed point, NULL parameters for RSA), so that
 //! its SHA-256 identifies it.
 
-use chancery_ipc::FaultReason;
+use chancery_ipc::{FaultReason, KeyAlgorithm};
 use cryptoki::{
     object::{Attribute, AttributeType, KeyType, ObjectHandle},
     session::Session,
@@ -33,6 +33,20 @@ pub(crate) enum Curve {
 impl Curve {
     const ALL: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::Secp256k1];
 
+    /// The curve of an algorithm's keys, if that is one of these.
+    pub(crate) fn of(algorithm: KeyAlgorithm) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.algorithm() == algorithm)
+    }
+
+    fn algorithm(self) -> KeyAlgorithm {
+        match self {
+            Self::P256 => KeyAlgorithm::EcP256,
+            Self::P384 => KeyAlgorithm::EcP384,
+            Self::P521 => KeyAlgorithm::EcP521,
+            Self::Secp256k1 => KeyAlgorithm::EcSecp256k1,
+        }
+    }
+
     /// The curve's object identifier (RFC 5480 §2.1.1.1, SEC 2).
     pub(crate) fn oid(self) -> ObjectIdentifier {
         ObjectIdentifier::new_unwrap(match self {
@@ -44,7 +58,7 @@ impl Curve {
     }
 
     /// Bytes of a coordinate.
-    fn width(self) -> usize {
+    pub(crate) fn width(self) -> usize {
         match self {
             Self::P256 | Self::Secp256k1 => 32,
             Self::P384 => 48,
@@ -58,18 +72,11 @@ pub(crate) fn ed25519_oid() -> ObjectIdentifier {
     ED25519
 }
 
-/// What a key can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyKind {
-    Ec(Curve),
-    Ed25519,
-    Rsa,
-}
-
 /// A public key of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PublicKey {
-    pub(crate) kind: KeyKind,
+    /// Curve or length of the modulus: what the key truly is, whatever was registered.
+    pub(crate) algorithm: KeyAlgorithm,
     /// SubjectPublicKeyInfo.
     pub(crate) der: Vec<u8>,
 }
@@ -99,25 +106,47 @@ pub(crate) fn read(session: &Session, object: ObjectHandle) -> Result<PublicKey,
     let [Attribute::EcParams(parameters), Attribute::EcPoint(point)] = &found[..] else {
         return Err(unreadable("it is no RSA key and lacks CKA_EC_PARAMS or CKA_EC_POINT"));
     };
-    match kind_of(parameters)? {
-        KeyKind::Ec(curve) => ec(curve, point),
-        _ => ed25519(point),
+    match curve_of(parameters)? {
+        Some(curve) => ec(curve, point),
+        None => ed25519(point),
     }
 }
 
-/// `CKA_EC_PARAMS` names the curve by object identifier, or (for Edwards curves) by a PrintableString.
-fn kind_of(parameters: &[u8]) -> Result<KeyKind, Failure> {
+/// What defines a public key object (PKCS#11 v3.0 §2.1.2, §2.3.3), from the SubjectPublicKeyInfo that [`read`] gives.
+pub(crate) fn attributes(spki: &[u8]) -> Result<Vec<Attribute>, Failure> {
+    let foreign = || Failure::new(FaultReason::Unsupported, "no token takes public keys of this kind here");
+    let info = SubjectPublicKeyInfoOwned::from_der(spki).map_err(|_| foreign())?;
+    let key = info.subject_public_key.as_bytes().ok_or_else(foreign)?;
+    if info.algorithm.oid == RSA_ENCRYPTION {
+        let key = RsaPublicKey::from_der(key).map_err(|_| foreign())?;
+        return Ok(vec![
+            Attribute::Modulus(key.modulus.as_bytes().to_vec()),
+            Attribute::PublicExponent(key.exponent.as_bytes().to_vec()),
+        ]);
+    }
+    let parameters = match info.algorithm.parameters {
+        Some(curve) if info.algorithm.oid == EC_PUBLIC_KEY => curve.to_der(),
+        None if info.algorithm.oid == ED25519 => ED25519.to_der(),
+        _ => return Err(foreign()),
+    };
+    let point = OctetStringRef::new(key).and_then(|point| point.to_der());
+    let (Ok(parameters), Ok(point)) = (parameters, point) else { return Err(foreign()) };
+    Ok(vec![Attribute::EcParams(parameters), Attribute::EcPoint(point)])
+}
+
+/// `CKA_EC_PARAMS` names the curve by object identifier, or (for Edwards curves) by a PrintableString. `None`: Ed25519.
+fn curve_of(parameters: &[u8]) -> Result<Option<Curve>, Failure> {
     if let Ok(name) = PrintableStringRef::from_der(parameters)
         && name.as_str() == "edwards25519"
     {
-        return Ok(KeyKind::Ed25519);
+        return Ok(None);
     }
     let oid = ObjectIdentifier::from_der(parameters).map_err(|_| unreadable("CKA_EC_PARAMS names no curve"))?;
     if oid == ED25519 {
-        return Ok(KeyKind::Ed25519);
+        return Ok(None);
     }
     let curve = Curve::ALL.into_iter().find(|curve| curve.oid() == oid);
-    curve.map(KeyKind::Ec).ok_or_else(|| unreadable("CKA_EC_PARAMS names a curve that Chancery does not use"))
+    curve.map(Some).ok_or_else(|| unreadable("CKA_EC_PARAMS names a curve that Chancery does not use"))
 }
 
 fn ec(curve: Curve, point: &[u8]) -> Result<PublicKey, Failure> {
@@ -125,24 +154,31 @@ fn ec(curve: Curve, point: &[u8]) -> Result<PublicKey, Failure> {
     if point[0] != 4 {
         return Err(unreadable("CKA_EC_POINT is not an uncompressed point"));
     }
-    encode(KeyKind::Ec(curve), EC_PUBLIC_KEY, Some(Any::encode_from(&curve.oid())), point)
+    encode(curve.algorithm(), EC_PUBLIC_KEY, Some(Any::encode_from(&curve.oid())), point)
 }
 
 fn ed25519(point: &[u8]) -> Result<PublicKey, Failure> {
-    encode(KeyKind::Ed25519, ED25519, None, unwrap_point(point, 32)?)
+    encode(KeyAlgorithm::Ed25519, ED25519, None, unwrap_point(point, 32)?)
+}
+
+/// RSAPublicKey (RFC 8017 §A.1.1).
+#[derive(Sequence)]
+struct RsaPublicKey<'a> {
+    modulus: UintRef<'a>,
+    exponent: UintRef<'a>,
 }
 
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<PublicKey, Failure> {
-    /// RSAPublicKey (RFC 8017 §A.1.1).
-    #[derive(Sequence)]
-    struct RsaPublicKey<'a> {
-        modulus: UintRef<'a>,
-        exponent: UintRef<'a>,
-    }
+    let algorithm = match modulus.iter().skip_while(|byte| **byte == 0).count() {
+        256 => KeyAlgorithm::Rsa2048,
+        384 => KeyAlgorithm::Rsa3072,
+        512 => KeyAlgorithm::Rsa4096,
+        _ => return Err(unreadable("its modulus has a length that Chancery does not use")),
+    };
     let key = UintRef::new(modulus)
         .and_then(|modulus| RsaPublicKey { modulus, exponent: UintRef::new(exponent)? }.to_der())
         .map_err(|_| unreadable("its modulus or exponent is no integer"))?;
-    encode(KeyKind::Rsa, RSA_ENCRYPTION, Some(Any::encode_from(&Null)), &key)
+    encode(algorithm, RSA_ENCRYPTION, Some(Any::encode_from(&Null)), &key)
 }
 
 /// The point is a DER OCTET STRING (PKCS#11 v3.0 §2.3.3); some tokens give it raw. The lengths tell them apart.
@@ -158,7 +194,7 @@ fn unwrap_point(attribute: &[u8], length: usize) -> Result<&[u8], Failure> {
 }
 
 fn encode(
-    kind: KeyKind,
+    algorithm: KeyAlgorithm,
     oid: ObjectIdentifier,
     parameters: Option<der::Result<Any>>,
     key: &[u8],
@@ -173,7 +209,7 @@ fn encode(
             .to_der()
         })
         .map_err(|_| unreadable("it cannot be encoded"))?;
-    Ok(PublicKey { kind, der })
+    Ok(PublicKey { algorithm, der })
 }
 
 fn unreadable(why: &str) -> Failure {
@@ -220,8 +256,8 @@ mod tests {
     #[test]
     fn the_curve_may_be_named_in_two_ways() {
         let name = PrintableStringRef::new("edwards25519").unwrap().to_der().unwrap();
-        assert_eq!(kind_of(&name).unwrap(), KeyKind::Ed25519);
-        assert_eq!(kind_of(&ED25519.to_der().unwrap()).unwrap(), KeyKind::Ed25519);
-        assert!(kind_of(&ObjectIdentifier::new_unwrap("1.2.156.10197.1.301").to_der().unwrap()).is_err());
+        assert_eq!(curve_of(&name).unwrap(), None);
+        assert_eq!(curve_of(&ED25519.to_der().unwrap()).unwrap(), None);
+        assert!(curve_of(&ObjectIdentifier::new_unwrap("1.2.156.10197.1.301").to_der().unwrap()).is_err());
     }
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chancery_ipc::{Fault, FaultReason, Request, Response, encode, request::Verb, response};
 
+use zeroize::Zeroize;
+
 use crate::{fault::Failure, queue::Queue, serve::Shared};
 
 /// The longest a finished reply waits for those of the same batch.
@@ -29,18 +31,23 @@ pub(crate) fn work(
             lost |= shared.is_open() && outcome.as_ref().is_err_and(|failure| failure.token_lost);
             append(&mut replies, request.id, outcome);
             if oldest.get_or_insert_with(Instant::now).elapsed() >= COALESCE {
-                shared.reply(&replies);
-                replies.clear();
+                send(shared, &mut replies);
                 oldest = None;
             }
         }
-        shared.reply(&replies);
-        replies.clear();
+        send(shared, &mut replies);
         queue.done();
         if lost {
             shared.token_lost();
         }
     }
+}
+
+/// Sends replies and wipes them: some hold a plaintext or a shared secret.
+fn send(shared: &Shared, replies: &mut Vec<u8>) {
+    shared.reply(replies);
+    replies[..].zeroize();
+    replies.clear();
 }
 
 fn attempt(
@@ -57,7 +64,12 @@ fn attempt(
 /// Appends the reply to request `id`.
 pub(crate) fn append(replies: &mut Vec<u8>, id: u64, outcome: Result<response::Result, Failure>) {
     let result = outcome.unwrap_or_else(|failure| response::Result::Fault(failure.into()));
-    if encode(&Response { id, result: Some(result) }, replies).is_err() {
+    let mut response = Response { id, result: Some(result) };
+    let encoded = encode(&response, replies);
+    if let Some(response::Result::KeyUsed(used)) = &mut response.result {
+        used.output.zeroize();
+    }
+    if encoded.is_err() {
         let fault = Fault {
             reason: FaultReason::TokenFault.into(),
             message: "the reply would be longer than a frame may be".into(),

@@ -4,7 +4,10 @@ mod harness;
 
 use std::{fs, process::Command, time::Duration};
 
-use chancery_ipc::{FaultReason, KeyAlgorithm, Mechanism, request::Verb, response::Result as Reply};
+use chancery_ipc::{
+    EnsureKek, FaultReason, KeyAlgorithm, KeyProtection, KeyPurpose, Mechanism, Random, request::Verb,
+    response::Result as Reply,
+};
 use harness::*;
 
 /// A host whose library is `faulty.c` over SoftHSM, with a deployment and one key.
@@ -96,7 +99,7 @@ fn an_error_of_one_request_does_not_end_the_process() {
     // CKR_DATA_LEN_RANGE, CKR_MECHANISM_INVALID, CKR_KEY_FUNCTION_NOT_PERMITTED
     for (function, value, reason) in [
         ("sign-init", "70", FaultReason::Unsupported),
-        ("sign-init", "68", FaultReason::TokenFault),
+        ("sign-init", "68", FaultReason::WrongUse),
         ("sign-init", "80000001", FaultReason::TokenFault),
     ] {
         faulty.faults(&format!("{function} {value}"));
@@ -122,8 +125,7 @@ fn a_stale_handle_is_found_anew_once() {
 fn a_token_that_refuses_part_of_the_template_gets_less_and_it_is_said() {
     let faulty = Faulty::new();
     // CKA_COPYABLE, CKA_MODIFIABLE, CKA_UNWRAP
-    for (number, (refused, accepted)) in
-        (10..).zip([("171", "NoCopyable"), ("170", "NoPolicy"), ("107", "SignOnlyImplied")])
+    for (number, (refused, accepted)) in (10..).zip([("171", "NoCopyable"), ("170", "NoPolicy"), ("107", "UseImplied")])
     {
         faulty.faults(&format!("refuse {refused}"));
         let (mut enclave, _) = faulty.host.open(1);
@@ -167,6 +169,76 @@ fn a_key_that_became_extractable_is_not_used() {
     enclave.refused(faulty.sign(), FaultReason::KeyMismatch);
 }
 
+/// A token that fails to decrypt is a failed token, though the blob might be tampered with as well; what the token decrypts
+/// otherwise is.
+#[test]
+fn a_token_that_cannot_decrypt_is_told_from_a_tampered_blob() {
+    let faulty = Faulty::new();
+    let (mut enclave, _) = faulty.host.open(1);
+    enclave.ensure_kek(1);
+    let made = enclave.make_p256(&version(10));
+    let aes = KeyAlgorithm::Aes256;
+    let aes = enclave.make(wanted(&version(11), aes, KeyPurpose::Encrypt, KeyProtection::Token));
+    let sealed = enclave.use_key(&aes, Mechanism::GcmEncrypt, b"x", &[]);
+    let mut tampered = made.clone();
+    *tampered.wrapped.last_mut().unwrap() ^= 1;
+    // CKR_DEVICE_MEMORY, CKR_FUNCTION_FAILED, CKR_ENCRYPTED_DATA_INVALID: of this one operation
+    for value in ["31", "6", "40"] {
+        faulty.faults(&format!("decrypt {value}"));
+        for key in [&made, &tampered] {
+            let message = enclave.refused(key.sign_opening(), FaultReason::TokenFault);
+            assert!(message.contains("C_Decrypt gave CKR_"), "{message}");
+        }
+        let fault = enclave.fault(Verb::UseKey(aes.use_request(Mechanism::GcmDecrypt, &sealed)));
+        assert_eq!(fault.reason(), FaultReason::TokenFault, "{}", fault.message);
+        assert!(fault.maybe_performed);
+        faulty.faults("");
+        enclave.refused(tampered.sign_opening(), FaultReason::Tampered);
+    }
+    // The blob and the ciphertext were good all the time.
+    assert_eq!(enclave.use_key(&aes, Mechanism::GcmDecrypt, &sealed, &[]), b"x");
+    enclave.use_key(&made, Mechanism::Ecdsa, &[1; 32], &[]);
+    // CKR_GENERAL_ERROR, which SoftHSM also answers when a tag does not fit: the token is lost, if it can't do ours either.
+    faulty.faults("decrypt 5");
+    enclave.use_key(&made, Mechanism::Ecdsa, &[1; 32], &[]); // it is open: no token is asked
+    let fault = enclave.fault(Verb::UseKey(aes.use_request(Mechanism::GcmDecrypt, &sealed)));
+    assert_eq!(fault.reason(), FaultReason::TokenFault);
+    assert!(enclave.receive().is_none());
+    assert_eq!(enclave.wait().code(), Some(75));
+}
+
+#[test]
+fn a_key_encryption_key_that_became_extractable_is_not_used() {
+    let faulty = Faulty::new();
+    let (mut enclave, _) = faulty.host.open(1);
+    enclave.ensure_kek(1);
+    let made = enclave.make_p256(&version(10));
+    enclave.end();
+    let (mut enclave, _) = faulty.host.open(1);
+    faulty.faults("lie 162"); // CKA_EXTRACTABLE
+    enclave.refused(made.sign_opening(), FaultReason::KeyMismatch);
+    let ensure = EnsureKek { organization: "org1".into(), generation: 1 };
+    enclave.refused(Verb::EnsureKek(ensure), FaultReason::KeyMismatch);
+}
+
+#[test]
+fn a_token_without_a_random_number_generator_leaves_the_systems() {
+    let faulty = Faulty::new();
+    let (mut enclave, _) = faulty.host.open(1);
+    enclave.ensure_kek(1);
+    faulty.faults("random 121"); // CKR_RANDOM_NO_RNG
+    let made = enclave.make_p256(&version(10));
+    enclave.use_key(&made, Mechanism::Ecdsa, &[1; 32], &[]);
+    let log = faulty.host.log();
+    assert_eq!(log.matches("no random number generator").count(), 1, "{log}");
+    // Any other failure is the token's.
+    let (mut enclave, _) = faulty.host.open(1);
+    faulty.faults("random 30"); // CKR_DEVICE_ERROR
+    enclave.refused(Verb::Random(Random { length: 32 }), FaultReason::TokenFault);
+    assert!(enclave.receive().is_none());
+    assert_eq!(enclave.wait().code(), Some(75));
+}
+
 #[test]
 fn a_deadline_passes_while_the_request_waits() {
     let faulty = Faulty::new();
@@ -178,7 +250,7 @@ fn a_deadline_passes_while_the_request_waits() {
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap() + Duration::from_millis(100);
     let late = enclave.request(faulty.sign(), u64::try_from(in_100_ms.as_millis()).unwrap());
     enclave.send(&[slow, late]);
-    assert!(matches!(enclave.receive().unwrap().result, Some(Reply::Signed(_))));
+    assert!(matches!(enclave.receive().unwrap().result, Some(Reply::KeyUsed(_))));
     let Some(Reply::Fault(fault)) = enclave.receive().unwrap().result else { panic!() };
     assert_eq!(fault.reason(), FaultReason::Expired);
 }

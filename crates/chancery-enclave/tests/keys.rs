@@ -5,7 +5,7 @@ mod harness;
 use std::collections::HashSet;
 
 use chancery_ipc::{
-    DestroyKeyPair, FaultReason, KeyAlgorithm, Mechanism, Sign, request::Verb, response::Result as Reply,
+    DestroyKey, FaultReason, KeyAlgorithm, KeyRef, Mechanism, UseKey, request::Verb, response::Result as Reply,
 };
 use harness::*;
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -17,7 +17,7 @@ const DIGEST_INFO: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
 fn destroy(version: &str) -> Verb {
-    Verb::DestroyKeyPair(DestroyKeyPair { version: version.into() })
+    Verb::DestroyKey(DestroyKey { version: version.into() })
 }
 
 /// Signs with every mechanism of the algorithm and lets OpenSSL judge.
@@ -25,10 +25,9 @@ fn sign_and_verify(enclave: &mut Enclave, name: &str, key: &[u8], algorithm: Key
     let pss =
         |hash: &'static str, salt: &'static str| vec!["dgst", hash, "-sigopt", "rsa_padding_mode:pss", "-sigopt", salt];
     match algorithm {
-        KeyAlgorithm::Unspecified => unreachable!(),
         KeyAlgorithm::EcP256 | KeyAlgorithm::EcP384 | KeyAlgorithm::EcP521 | KeyAlgorithm::EcSecp256k1 => {
             for digest in [Sha256::digest(MESSAGE).to_vec(), Sha512::digest(MESSAGE).to_vec()] {
-                let signature = enclave.sign(name, key, Mechanism::Ecdsa, &digest).signature;
+                let signature = enclave.sign(name, key, Mechanism::Ecdsa, &digest).output;
                 let width = match algorithm {
                     KeyAlgorithm::EcP384 => 48,
                     KeyAlgorithm::EcP521 => 66,
@@ -40,13 +39,13 @@ fn sign_and_verify(enclave: &mut Enclave, name: &str, key: &[u8], algorithm: Key
             }
         }
         KeyAlgorithm::Ed25519 => {
-            let signature = enclave.sign(name, key, Mechanism::Eddsa, MESSAGE).signature;
+            let signature = enclave.sign(name, key, Mechanism::Eddsa, MESSAGE).output;
             assert!(openssl_accepts(key, MESSAGE, &signature, &["pkeyutl", "-rawin"]));
             assert!(!openssl_accepts(key, b"else", &signature, &["pkeyutl", "-rawin"]));
         }
         KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096 => {
             let info = [&DIGEST_INFO[..], &Sha256::digest(MESSAGE)].concat();
-            let signature = enclave.sign(name, key, Mechanism::RsaPkcs1, &info).signature;
+            let signature = enclave.sign(name, key, Mechanism::RsaPkcs1, &info).output;
             assert!(openssl_accepts(key, MESSAGE, &signature, &["dgst", "-sha256"]));
             assert!(!openssl_accepts(key, b"else", &signature, &["dgst", "-sha256"]));
             for (mechanism, digest, arguments) in [
@@ -54,10 +53,11 @@ fn sign_and_verify(enclave: &mut Enclave, name: &str, key: &[u8], algorithm: Key
                 (Mechanism::RsaPssSha384, Sha384::digest(MESSAGE).to_vec(), pss("-sha384", "rsa_pss_saltlen:48")),
                 (Mechanism::RsaPssSha512, Sha512::digest(MESSAGE).to_vec(), pss("-sha512", "rsa_pss_saltlen:64")),
             ] {
-                let signature = enclave.sign(name, key, mechanism, &digest).signature;
+                let signature = enclave.sign(name, key, mechanism, &digest).output;
                 assert!(openssl_accepts(key, MESSAGE, &signature, &arguments), "{mechanism:?}");
             }
         }
+        other => panic!("{other:?} signs nothing in a token"),
     }
 }
 
@@ -142,19 +142,19 @@ fn inputs_and_mechanisms_must_suit_the_key() {
     ] {
         enclave.refused(sign(name, key, mechanism, &vec![1; length]), FaultReason::BadRequest);
     }
-    let request = Sign {
-        version: ec.clone(),
-        public_key_sha256: vec![0; 31],
+    let request = UseKey {
+        key: KeyRef { public_key_sha256: vec![0; 31], ..key_ref(&ec, &ec_key) },
         mechanism: Mechanism::Ecdsa.into(),
         input: vec![1; 32],
+        associated_data: Vec::new(),
     };
-    enclave.refused(Verb::Sign(request), FaultReason::BadRequest);
+    enclave.refused(Verb::UseKey(request), FaultReason::BadRequest);
     enclave.refused(generate(&version(3), KeyAlgorithm::Unspecified), FaultReason::BadRequest);
 
     // The process is none the worse, and Ed25519 takes any length.
     for length in [0, 1, 200_000] {
         let message = vec![7; length];
-        let signature = enclave.sign(&ed, &ed_key, Mechanism::Eddsa, &message).signature;
+        let signature = enclave.sign(&ed, &ed_key, Mechanism::Eddsa, &message).output;
         // OpenSSL's -rawin refuses an empty file.
         assert!(length == 0 || openssl_accepts(&ed_key, &message, &signature, &["pkeyutl", "-rawin"]));
     }
@@ -167,15 +167,15 @@ fn a_destroyed_key_is_gone_and_its_name_free() {
     let name = version(1);
     let first = enclave.generate(&name, KeyAlgorithm::EcP256).public_key;
     enclave.sign(&name, &first, Mechanism::Ecdsa, &[1; 32]);
-    let Reply::KeyPairDestroyed(destroyed) = enclave.call(destroy(&name)) else { panic!() };
+    let Reply::KeyDestroyed(destroyed) = enclave.call(destroy(&name)) else { panic!() };
     assert_eq!(destroyed.objects, 2);
     enclave.refused(sign(&name, &first, Mechanism::Ecdsa, &[1; 32]), FaultReason::KeyNotFound);
-    let Reply::KeyPairDestroyed(destroyed) = enclave.call(destroy(&name)) else { panic!() };
+    let Reply::KeyDestroyed(destroyed) = enclave.call(destroy(&name)) else { panic!() };
     assert_eq!(destroyed.objects, 0);
 
     let second = enclave.generate(&name, KeyAlgorithm::EcP256).public_key;
     enclave.refused(sign(&name, &first, Mechanism::Ecdsa, &[1; 32]), FaultReason::KeyMismatch);
-    let signature = enclave.sign(&name, &second, Mechanism::Ecdsa, &[1; 32]).signature;
+    let signature = enclave.sign(&name, &second, Mechanism::Ecdsa, &[1; 32]).output;
     assert!(openssl_accepts(&second, &[1; 32], &ecdsa_der(&signature), &["pkeyutl"]));
 }
 
@@ -195,9 +195,9 @@ fn a_key_is_destroyed_while_it_signs() {
     let mut destroyed = false;
     for _ in 0..requests.len() {
         match enclave.receive().unwrap().result.unwrap() {
-            Reply::Signed(_) => signed += 1,
+            Reply::KeyUsed(_) => signed += 1,
             Reply::Fault(fault) => assert_eq!(fault.reason(), FaultReason::KeyNotFound, "{}", fault.message),
-            Reply::KeyPairDestroyed(reply) => destroyed = reply.objects == 2,
+            Reply::KeyDestroyed(reply) => destroyed = reply.objects == 2,
             other => panic!("{other:?}"),
         }
     }
@@ -216,7 +216,7 @@ fn a_key_removed_by_another_process_is_not_found() {
     enclave.sign(&gone, &gone_key, Mechanism::Ecdsa, &[1; 32]);
     enclave.sign(&kept, &kept_key, Mechanism::Ecdsa, &[1; 32]);
     let (mut other, _) = host.open(1);
-    assert!(matches!(other.call(destroy(&gone)), Reply::KeyPairDestroyed(_)));
+    assert!(matches!(other.call(destroy(&gone)), Reply::KeyDestroyed(_)));
     enclave.refused(sign(&gone, &gone_key, Mechanism::Ecdsa, &[1; 32]), FaultReason::KeyNotFound);
     enclave.sign(&kept, &kept_key, Mechanism::Ecdsa, &[1; 32]);
 }
@@ -238,7 +238,7 @@ fn half_a_pair_is_not_used() {
     assert!(message.contains("1 private and 0 public"), "{message}");
     // What is left of it still blocks its name, and can be destroyed.
     enclave.refused(generate(&name, KeyAlgorithm::EcP256), FaultReason::KeyExists);
-    let Reply::KeyPairDestroyed(destroyed) = enclave.call(destroy(&name)) else { panic!() };
+    let Reply::KeyDestroyed(destroyed) = enclave.call(destroy(&name)) else { panic!() };
     assert_eq!(destroyed.objects, 1);
 }
 
@@ -251,17 +251,19 @@ fn operations_are_counted_and_first_uses_are_marked() {
     let second = enclave.generate(&two, KeyAlgorithm::Ed25519);
     assert_eq!((first.operation, second.operation), (1, 2));
     // What was not performed has no number.
-    enclave.refused(sign(&one, &second.public_key, Mechanism::Ecdsa, &[1; 32]), FaultReason::KeyMismatch);
+    let other = enclave.generate(&version(3), KeyAlgorithm::EcP256);
+    assert_eq!(other.operation, 3);
+    enclave.refused(sign(&one, &other.public_key, Mechanism::Ecdsa, &[1; 32]), FaultReason::KeyMismatch);
     let mut ecdsa = || {
         let signed = enclave.sign(&one, &first.public_key, Mechanism::Ecdsa, &[1; 32]);
         (signed.operation, signed.first_on_handle)
     };
-    assert_eq!([ecdsa(), ecdsa(), ecdsa()], [(3, true), (4, false), (5, false)]);
+    assert_eq!([ecdsa(), ecdsa(), ecdsa()], [(4, true), (5, false), (6, false)]);
     let mut eddsa = || {
         let signed = enclave.sign(&two, &second.public_key, Mechanism::Eddsa, b"x");
         (signed.operation, signed.first_on_handle)
     };
-    assert_eq!([eddsa(), eddsa()], [(6, true), (7, false)]);
+    assert_eq!([eddsa(), eddsa()], [(7, true), (8, false)]);
 }
 
 #[test]
@@ -304,12 +306,12 @@ fn two_thousand_pipelined_signatures_are_each_answered_once() {
         let response = enclave.receive().unwrap();
         let number = requests.iter().position(|request| request.id == response.id).unwrap();
         assert!(seen.insert(number), "answered twice: {number}");
-        let Some(Reply::Signed(signed)) = response.result else { panic!("{:?}", response.result) };
+        let Some(Reply::KeyUsed(signed)) = response.result else { panic!("{:?}", response.result) };
         assert_eq!(signed.version, names[number % 2]);
         assert_eq!(signed.input_sha256, Sha256::digest(digest(number)).to_vec());
         assert!(operations.insert(signed.operation));
         if number % 200 < 2 {
-            samples.push((number, signed.signature));
+            samples.push((number, signed.output));
         }
     }
     sender.join().unwrap();

@@ -31,7 +31,9 @@ fn a_token_is_initialized_gets_a_deployment_and_is_opened_again() {
     let (mut enclave, opened) = host.open(2);
     assert_eq!(opened.audit_public_key, created.audit_public_key);
     assert_eq!(opened.incarnation.len(), 16);
-    assert_eq!(opened.algorithms, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(opened.algorithms, [1, 2, 3, 4, 5, 6, 7, 8, 14, 16]);
+    assert_eq!(opened.enclave_algorithms, (1..=16).collect::<Vec<_>>());
+    assert!(opened.library.contains("PKCS11 2.6"), "{}", opened.library);
     assert_eq!(opened.token.model, "SoftHSM v2");
 
     // Only the ceremony's own process signs certificates.

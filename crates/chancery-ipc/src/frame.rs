@@ -1,13 +1,18 @@
 //! Length-delimited protobuf: four bytes of length (little endian), then one message.
 //!
 //! **Invariant**: a frame over [`MAX_FRAME`] bytes, or one that isn't a message, ends the conversation; there is no
-//! resynchronization.
+//! resynchronization. [`Frames`] keeps no byte of a message that it gave out, in buffers that it outgrew neither.
 
 use prost::Message;
+use std::fmt;
+use zeroize::Zeroize;
 
 /// The longest message either side accepts, in bytes: the largest request that chanceryd can be configured to take
 /// (4 MiB), and room for what goes with it.
 pub const MAX_FRAME: usize = (4 << 20) + (64 << 10);
+
+/// Bytes of a frame's header.
+pub const HEADER: usize = 4;
 
 /// The bytes are no conversation between chanceryd and its enclave.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +41,23 @@ pub fn encode(message: &impl Message, buffer: &mut Vec<u8>) -> Result<(), FrameE
 }
 
 /// Cuts a stream of bytes into messages.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Frames {
     buffer: Vec<u8>,
     start: usize,
+}
+
+/// Messages may hold plaintexts.
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frames").field("pending", &(self.buffer.len() - self.start)).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        self.buffer.as_mut_slice().zeroize();
+    }
 }
 
 impl Frames {
@@ -48,6 +66,13 @@ impl Frames {
         if self.start > 0 && self.start == self.buffer.len() {
             self.buffer.clear();
             self.start = 0;
+        }
+        let needed = self.buffer.len() + bytes.len();
+        if needed > self.buffer.capacity() {
+            let mut longer = Vec::with_capacity(needed.max(2 * self.buffer.capacity()));
+            longer.extend_from_slice(&self.buffer);
+            self.buffer.as_mut_slice().zeroize();
+            self.buffer = longer;
         }
         self.buffer.extend_from_slice(bytes);
     }
@@ -58,7 +83,7 @@ impl Frames {
     /// [`FrameError`]: the peer is broken; close the socket.
     pub fn next_message<M: Message + Default>(&mut self) -> Result<Option<M>, FrameError> {
         let pending = &self.buffer[self.start..];
-        let Some((header, rest)) = pending.split_first_chunk::<4>() else {
+        let Some((header, rest)) = pending.split_first_chunk::<HEADER>() else {
             self.compact();
             return Ok(None);
         };
@@ -71,12 +96,21 @@ impl Frames {
             return Ok(None);
         };
         let message = M::decode(payload)?;
-        self.start += 4 + length;
+        let end = self.start + HEADER + length;
+        self.buffer[self.start..end].zeroize();
+        self.start = end;
         Ok(Some(message))
     }
 
+    /// Moves what is not given out yet to the front.
     fn compact(&mut self) {
-        self.buffer.drain(..self.start);
+        if self.start == 0 {
+            return;
+        }
+        let left = self.buffer.len() - self.start;
+        self.buffer.copy_within(self.start.., 0);
+        self.buffer[left..].zeroize();
+        self.buffer.truncate(left);
         self.start = 0;
     }
 }
@@ -84,15 +118,11 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Request, Sign, request::Verb};
+    use crate::{Request, UseKey, request::Verb};
     use proptest::prelude::*;
 
     fn request(id: u64, input: Vec<u8>) -> Request {
-        Request {
-            id,
-            deadline_unix_millis: 0,
-            verb: Some(Verb::Sign(Sign { version: "v".into(), input, ..Sign::default() })),
-        }
+        Request { id, deadline_unix_millis: 0, verb: Some(Verb::UseKey(UseKey { input, ..UseKey::default() })) }
     }
 
     proptest! {
@@ -118,6 +148,25 @@ mod tests {
             frames.extend(&bytes);
             while let Ok(Some(_)) = frames.next_message::<Request>() {}
         }
+    }
+
+    /// However it grew and moved what it held.
+    #[test]
+    fn what_was_given_out_is_wiped() {
+        let secret = [0xa5; 48];
+        let mut wire = Vec::new();
+        for id in 0..3 {
+            encode(&request(id, secret.to_vec()), &mut wire).unwrap();
+        }
+        let (mut frames, mut given) = (Frames::default(), 0);
+        for chunk in wire.chunks(70) {
+            frames.extend(chunk);
+            while let Some(Request { .. }) = frames.next_message().unwrap() {
+                given += 1;
+                assert!(frames.start > 0 && frames.buffer[..frames.start].iter().all(|byte| *byte == 0));
+            }
+        }
+        assert_eq!((given, frames.buffer.len()), (3, frames.start));
     }
 
     #[test]

@@ -9,5 +9,5 @@
 mod frame;
 mod messages;
 
-pub use frame::{FrameError, Frames, MAX_FRAME, encode};
+pub use frame::{FrameError, Frames, HEADER, MAX_FRAME, encode};
 pub use messages::*;

@@ -1,11 +1,11 @@
 //! Certificates built here, as openssl sees them.
 
-use super::openssl::{Certificate, Key, Openssl};
+use crate::crypto::tests::openssl::{ALGORITHMS, Certificate, Key, Openssl, hashes, user_id};
 use crate::{
     certificates::{
-        CertificateDraft, CertificateError, CertificateRequest, Issuance, Profile, validity as parsed_validity,
+        CertificateDraft, CertificateError, CertificateRequest, Issuance, Profile, Signed, validity as parsed_validity,
     },
-    model::{Algorithm, Hash},
+    model::Algorithm,
 };
 use der::Decode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ fn now() -> u64 {
 }
 
 fn request(openssl: &Openssl, key: &Key, subject: &str, more: &str) -> CertificateRequest {
-    CertificateRequest::parse(&openssl.request(key, Hash::Sha256, subject, more)).unwrap()
+    CertificateRequest::parse(&openssl.request(key, hashes(key.algorithm)[0], subject, more)).unwrap()
 }
 
 fn issued(openssl: &Openssl, key: &Key, issuance: &Issuance<'_>) -> Certificate {
@@ -64,16 +64,26 @@ impl Setting {
 fn openssl_verifies_certificates_issued_here_with_keys_of_every_algorithm() {
     let openssl = Openssl::new();
     let node = openssl.key(Algorithm::EcP256);
-    for algorithm in Algorithm::ALL {
-        let key = openssl.key(*algorithm);
+    for algorithm in ALGORITHMS {
+        let key = openssl.key(algorithm);
+        let user_id = user_id("vfyopt", algorithm);
+        let verify = |options: &str, paths: &[&std::path::Path]| {
+            openssl.run(&format!("verify {user_id} -x509_strict {options} -CAfile @ @"), paths)
+        };
         let authority = root(&openssl, &key, now());
-        openssl.run("verify -x509_strict -check_ss_sig -CAfile @ @", &[&authority.path, &authority.path]);
+        if algorithm == Algorithm::Sm2 {
+            // `verify` gives the user id to the certificate in question, not to the trusted copy of it.
+            verify("", &[&authority.path, &authority.path]);
+            openssl.check_self_signature(&key, &authority);
+        } else {
+            verify("-check_ss_sig", &[&authority.path, &authority.path]);
+        }
         for profile in [Profile::Peer, Profile::Orderer, Profile::Client, Profile::Admin] {
             let request = &request(&openssl, &node, "/O=Org1/CN=node0", "");
             let (issuer_key, issuer_certificate) = (key.public.as_slice(), Some(authority.der.as_slice()));
             let issuance = Issuance { profile, request, issuer_key, issuer_certificate, serial: [7; 20], now: now() };
             let certificate = issued(&openssl, &key, &issuance);
-            openssl.run("verify -x509_strict -purpose sslclient -CAfile @ @", &[&authority.path, &certificate.path]);
+            verify("-purpose sslclient", &[&authority.path, &certificate.path]);
             assert_eq!(openssl.public_of(&certificate), node.public, "{algorithm} {profile}");
         }
         // And the other way: keys of every algorithm get certificates.
@@ -85,6 +95,15 @@ fn openssl_verifies_certificates_issued_here_with_keys_of_every_algorithm() {
 }
 
 impl Openssl {
+    /// The signature of an SM2 key's own certificate, taken out of it.
+    fn check_self_signature(&self, key: &Key, certificate: &Certificate) {
+        let signed = Signed::from_der(&certificate.der).unwrap();
+        let message = self.file(&signed.to_be_signed().unwrap());
+        let (public, signature) = (self.file(&key.public), self.file(signed.signature().unwrap()));
+        let arguments = "dgst -sm3 -sigopt distid:1234567812345678 -keyform DER -verify @ -signature @ @";
+        self.run(arguments, &[&public, &signature, &message]);
+    }
+
     fn public_of(&self, certificate: &Certificate) -> Vec<u8> {
         let (pem, der) = (self.path(), self.path());
         self.run("x509 -in @ -noout -pubkey -out @", &[&certificate.path, &pem]);

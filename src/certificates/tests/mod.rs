@@ -2,7 +2,7 @@
 //! verifies what is built here, and builds what is parsed here.
 
 mod issuing;
+mod ml_dsa;
 mod names;
-pub(crate) mod openssl;
 mod public_keys;
 mod requests;

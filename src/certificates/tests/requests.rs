@@ -1,6 +1,6 @@
 //! Certificate signing requests, both ways.
 
-use super::openssl::{Key, Openssl};
+use crate::crypto::tests::openssl::{ALGORITHMS, Key, Openssl, hashes, user_id};
 use crate::{
     certificates::{CertificateError, CertificateRequest, MAXIMUM_REQUEST_SIZE, RequestDraft},
     model::{Algorithm, Hash},
@@ -17,11 +17,12 @@ fn built(openssl: &Openssl, key: &Key, subject: &str, names: &[&str]) -> Vec<u8>
 #[test]
 fn openssl_verifies_requests_built_here_for_every_algorithm() {
     let openssl = Openssl::new();
-    for algorithm in Algorithm::ALL {
-        let key = openssl.key(*algorithm);
+    for algorithm in ALGORITHMS {
+        let key = openssl.key(algorithm);
         let names = ["dns:peer0.org1", "ip:10.0.0.1", "ip:2001:db8::1"];
         let der = built(&openssl, &key, "CN=peer0,OU=peer,O=Org1", &names);
-        let said = openssl.run("req -inform DER -in @ -verify -noout -subject -text", &[&openssl.file(&der)]);
+        let arguments = format!("req -inform DER -in @ -verify {} -noout -subject -text", user_id("vfyopt", algorithm));
+        let said = openssl.run(&arguments, &[&openssl.file(&der)]);
         assert!(said.contains("verify OK"), "{said}");
         assert!(said.contains("subject=O = Org1, OU = peer, CN = peer0"), "{said}");
         assert!(said.contains("DNS:peer0.org1, IP Address:10.0.0.1, IP Address:2001:DB8:0:0:0:0:0:1"), "{said}");
@@ -52,19 +53,22 @@ fn requests_are_not_drafted_from_what_does_not_fit() {
     let uri = RequestDraft::new("CN=a", &["uri:spiffe://a"], &key);
     assert!(matches!(uri, Err(CertificateError::SubjectAlternativeName(_))));
     assert!(matches!(RequestDraft::new("CN=a", &no_names, b"key"), Err(CertificateError::Malformed { .. })));
+    let x25519 = Openssl::new().key(Algorithm::X25519).public;
+    let error = RequestDraft::new("CN=a", &no_names, &x25519).unwrap_err().to_string();
+    assert!(error.contains("x25519 keys sign nothing; use ECDSA"), "{error}");
 }
 
 #[test]
 fn requests_made_by_openssl_are_parsed_for_every_algorithm_and_hash() {
     let openssl = Openssl::new();
-    for algorithm in Algorithm::ALL {
-        let key = openssl.key(*algorithm);
-        for hash in Hash::ALL {
+    for algorithm in ALGORITHMS {
+        let key = openssl.key(algorithm);
+        for hash in hashes(algorithm) {
             let der = openssl.request(&key, *hash, "/C=CN/O=Org1/OU=peer/CN=peer0", "-addext subjectAltName=DNS:a.b");
             let parsed = CertificateRequest::parse(&der).unwrap();
             assert_eq!(parsed.subject().organizations, ["Org1"], "{algorithm} {hash}");
             assert_eq!(parsed.subject().organizational_units, ["peer"]);
-            assert_eq!(parsed.public_key().algorithm(), *algorithm);
+            assert_eq!(parsed.public_key().algorithm(), algorithm);
 
             let pem = openssl.path();
             openssl.run("req -inform DER -in @ -out @", &[&openssl.file(&der), &pem]);

@@ -2,8 +2,8 @@
 
 use super::{DAY, World, anchor, identify, later, registration};
 use crate::{
-    certificates::tests::openssl::Certificate,
-    identity::{Identity, IdentityError, Registry},
+    crypto::tests::openssl::{ALGORITHMS, Certificate},
+    identity::{Identity, IdentityError, Registry, anchor::is_in_tls},
     model::{Algorithm, Hash, Role},
 };
 use chancery_api::reasons;
@@ -238,13 +238,31 @@ fn a_key_that_is_kept_here_does_not_log_in_however_it_is_encoded() {
 #[test]
 fn authorities_of_every_algorithm_that_tls_has_may_vouch() {
     let mut world = World::new();
-    for algorithm in Algorithm::ALL.iter().filter(|algorithm| **algorithm != Algorithm::EcSecp256k1) {
-        let key = world.openssl.key(*algorithm);
+    for algorithm in ALGORITHMS.into_iter().filter(|algorithm| is_in_tls(*algorithm)) {
+        let key = world.openssl.key(algorithm);
         let authority = (world.openssl.authority(&key, "/O=Org1/CN=another", 365), key);
         world.anchors.push(anchor("org1", &authority.0, &[(Role::Peer, "*")]));
         let certificate = world.issuer(&authority, "/CN=node0/OU=peer", "");
         assert_eq!(as_text(&world.identify(&[&certificate])), "org1/node0 peer", "{algorithm}");
     }
+}
+
+#[test]
+fn clients_with_keys_that_tls_lacks_are_told_so() {
+    let world = World::new();
+    let issuer = (&world.one.0, &world.one.1);
+    for algorithm in [Algorithm::Sm2, Algorithm::EcSecp256k1] {
+        let key = world.openssl.key(algorithm);
+        let certificate = world.openssl.issue(issuer, &key, "/CN=peer0/OU=peer", 365, "");
+        let error = world.identify(&[&certificate]).unwrap_err();
+        assert_eq!(error.reason(), reasons::NO_ROLE);
+        assert!(error.to_string().contains(&format!("TLS lacks {algorithm}; use a key of P-256")), "{error}");
+    }
+    // Under an authority that calls itself ours and signs with SM2.
+    let key = world.openssl.key(Algorithm::Sm2);
+    let authority = (world.openssl.authority(&key, "/O=Org1/CN=ca", 365), key);
+    let result = world.identify(&[&world.issuer(&authority, "/CN=peer0/OU=peer", "")]);
+    assert!(result.is_err(), "{result:?}");
 }
 
 #[test]

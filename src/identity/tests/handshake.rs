@@ -2,7 +2,7 @@
 
 use super::{World, ders, later};
 use crate::{
-    certificates::tests::openssl::{Certificate, Key},
+    crypto::tests::openssl::{Certificate, Key},
     identity::{ClientVerifier, Registry},
     model::Algorithm,
 };

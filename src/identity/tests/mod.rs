@@ -6,7 +6,7 @@ mod registry;
 
 use super::{Identity, IdentityError, Registry};
 use crate::{
-    certificates::tests::openssl::{Certificate, Key, Openssl},
+    crypto::tests::openssl::{Certificate, Key, Openssl},
     model::{Algorithm, NamePattern, Organization, OrganizationName, Registration, Role, TrustAnchor},
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -21,7 +21,7 @@ fn later(days: u64) -> UnixTime {
 
 fn organization(id: &str) -> Organization {
     let name = OrganizationName::from_id(id).unwrap();
-    Organization { name, enrolling_roles: Vec::new(), create_time: 0 }
+    Organization::new(name, Vec::new(), 0)
 }
 
 fn anchor(organization: &str, certificate: &Certificate, patterns: &[(Role, &str)]) -> TrustAnchor {

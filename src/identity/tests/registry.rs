@@ -2,7 +2,7 @@
 
 use super::{World, anchor, organization, registration};
 use crate::{
-    certificates::tests::openssl::Certificate,
+    crypto::tests::openssl::Certificate,
     identity::{Registry, RegistryError},
     model::{Algorithm, OrganizationName, Registration, Role, TrustAnchor},
 };
@@ -30,6 +30,7 @@ fn anchors_are_certificate_authorities_of_known_organizations() {
     let key = openssl.key(Algorithm::EcP256);
     let plain = |extensions: &str| openssl.self_signed(&key, "/CN=ca", 365, extensions);
     let secp256k1 = openssl.authority(&openssl.key(Algorithm::EcSecp256k1), "/CN=ca", 365);
+    let sm2 = openssl.authority(&openssl.key(Algorithm::Sm2), "/CN=ca", 365);
     let compressed = {
         let mut key = key.clone();
         key.path = openssl.path();
@@ -59,6 +60,7 @@ fn anchors_are_certificate_authorities_of_known_organizations() {
         ("garbage", "org1", &garbage, &[], Some("malformed")),
         ("a second encoding", "org1", &compressed, &[], Some("uncompressed form")),
         ("secp256k1", "org1", &secp256k1, &[], Some("can't vouch for clients")),
+        ("SM2", "org1", &sm2, &[], Some("can't vouch for clients")),
         ("a role of officers", "org1", &world.one.0, &[(Role::SecurityOfficer, "*")], Some("register the key instead")),
         (
             "a role of auditors",

@@ -10,13 +10,14 @@
 
 use super::directory::{Contents, Segment};
 use crate::{
+    attestation::audit_key,
     failure::CliError,
-    files,
     output::{self, Output},
     time,
 };
 use chancery_audit::{
     checkpoint::VerifierKey,
+    record::Record,
     verify::{Fault, Report, Verifier, VerifyError},
 };
 use indicatif::ProgressBar;
@@ -33,9 +34,6 @@ use std::{
 const REREADS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// No vkey is longer than this, in bytes.
-const MAX_VKEY: u64 = 4096;
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The directory that holds the segments and the checkpoint
@@ -47,29 +45,62 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(form: Output, args: &Args) -> Result<ExitCode, CliError> {
-    let key = read_key(&args.key)?;
+    let key = audit_key(&args.key)?;
     let start = Instant::now();
-    let progress = output::byte_bar(0);
-    let result = verify(&args.log, &key, &progress);
-    progress.finish_and_clear();
-    let (report, bytes) = result?;
+    let Verified { report, bytes, .. } = read(&args.log, &key, &Nothing)?;
     print(form, &report, bytes, start.elapsed())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_key(path: &Path) -> Result<VerifierKey, CliError> {
-    let text = String::from_utf8(files::read(path, MAX_VKEY)?)
-        .map_err(|_| CliError::Rejected(format!("{} is no vkey: it is no text", path.display())))?;
-    text.parse().map_err(|error| CliError::Rejected(format!("{} is no vkey: {error}", path.display())))
+/// What is gathered from the records of a log while it is verified.
+pub(crate) trait Collect: Clone {
+    /// Takes the next record. `signed`: the checkpoint covers it.
+    fn record(&mut self, record: &Record, signed: bool);
 }
 
-/// Verifies the directory, and says how many bytes its segments had.
-fn verify(dir: &Path, key: &VerifierKey, progress: &ProgressBar) -> Result<(Report, u64), CliError> {
+#[derive(Clone)]
+struct Nothing;
+
+impl Collect for Nothing {
+    fn record(&mut self, _: &Record, _: bool) {}
+}
+
+/// A log that was proved.
+pub(crate) struct Verified<C> {
+    pub(crate) report: Report,
+    /// Its signed checkpoint.
+    pub(crate) note: String,
+    /// How many bytes its segments had.
+    pub(crate) bytes: u64,
+    pub(crate) collected: C,
+}
+
+/// Proves a log, and gathers from its records; says how far it is.
+///
+/// # Errors
+/// [`CliError::Unverified`] and [`CliError::NoLog`] when it is not proved.
+pub(crate) fn read<C: Collect>(dir: &Path, key: &VerifierKey, empty: &C) -> Result<Verified<C>, CliError> {
+    let progress = output::byte_bar(0);
+    let result = verify(dir, key, empty, &progress);
+    progress.finish_and_clear();
+    result
+}
+
+/// Verifies the directory. Whatever is read again is gathered again, from nothing.
+fn verify<C: Collect>(
+    dir: &Path,
+    key: &VerifierKey,
+    empty: &C,
+    progress: &ProgressBar,
+) -> Result<Verified<C>, CliError> {
     let mut rereads = REREADS;
     loop {
         let failed = match Contents::read(dir) {
-            Ok(contents) => match verify_contents(&contents, key, &mut rereads, progress) {
-                Ok(report) => return Ok((report, contents.length())),
+            Ok(contents) => match verify_contents(&contents, key, empty, &mut rereads, progress) {
+                Ok((report, collected)) => {
+                    let bytes = contents.length();
+                    return Ok(Verified { report, note: contents.note, bytes, collected });
+                }
                 // Nothing moved: the failure is the log's own.
                 Err(error) if Contents::read(dir).is_ok_and(|now| now == contents) => return Err(error),
                 Err(error) => error,
@@ -86,25 +117,30 @@ fn verify(dir: &Path, key: &VerifierKey, progress: &ProgressBar) -> Result<(Repo
     }
 }
 
-fn verify_contents(
+fn verify_contents<C: Collect>(
     contents: &Contents,
     key: &VerifierKey,
+    empty: &C,
     rereads: &mut u32,
     progress: &ProgressBar,
-) -> Result<Report, CliError> {
+) -> Result<(Report, C), CliError> {
     progress.set_length(contents.length());
     progress.set_position(0);
-    let mut verifier = Verifier::new(key.clone(), &contents.note)?;
+    let mut state = State {
+        verifier: Verifier::new(key.clone(), &contents.note)?,
+        signed: key.open_note(&contents.note).map_or(0, |checkpoint| checkpoint.size),
+        collected: empty.clone(),
+    };
     let Some((last, sealed)) = contents.segments.split_last() else {
-        return Ok(verifier.finish()?);
+        return Ok((state.verifier.finish()?, state.collected));
     };
     for segment in sealed {
-        verify_segment(&mut verifier, segment, progress)?;
+        state.segment(segment, progress)?;
     }
     loop {
-        let mut attempt = verifier.clone();
-        match verify_segment(&mut attempt, last, progress) {
-            Ok(()) => return Ok(attempt.finish()?),
+        let mut attempt = state.clone();
+        match attempt.segment(last, progress) {
+            Ok(()) => return Ok((attempt.verifier.finish()?, attempt.collected)),
             Err(CliError::Unverified(error)) if *rereads > 0 && may_be_half_written(&error) => {
                 *rereads -= 1;
                 sleep(PAUSE);
@@ -114,11 +150,25 @@ fn verify_contents(
     }
 }
 
-fn verify_segment(verifier: &mut Verifier, segment: &Segment, progress: &ProgressBar) -> Result<(), CliError> {
-    let bytes = fs::read(&segment.path).map_err(CliError::read(&segment.path))?;
-    verifier.segment(&segment.name, &bytes)?;
-    progress.inc(bytes.len() as u64);
-    Ok(())
+/// How far a verification is.
+#[derive(Clone)]
+struct State<C> {
+    verifier: Verifier,
+    /// How many records the checkpoint covers.
+    signed: u64,
+    collected: C,
+}
+
+impl<C: Collect> State<C> {
+    fn segment(&mut self, segment: &Segment, progress: &ProgressBar) -> Result<(), CliError> {
+        let bytes = fs::read(&segment.path).map_err(CliError::read(&segment.path))?;
+        let (collected, signed) = (&mut self.collected, self.signed);
+        self.verifier.segment_visiting(&segment.name, &bytes, |record, _| {
+            collected.record(record, record.index < signed);
+        })?;
+        progress.inc(bytes.len() as u64);
+        Ok(())
+    }
 }
 
 /// Whether the end of a log that is being written can look like this.

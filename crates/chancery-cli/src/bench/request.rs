@@ -10,8 +10,10 @@ use uuid::{Builder, Uuid};
 /// Makes the requests of a run.
 pub(super) struct Requests {
     name: String,
-    /// Ed25519 signs messages; the random bytes are one.
+    /// Ed25519 and ML-DSA sign messages; the random bytes are one.
     message: bool,
+    /// What the random bytes are the digest of.
+    hash: Hash,
 }
 
 /// One request's own part.
@@ -23,7 +25,10 @@ pub(super) struct Draw {
 
 impl Requests {
     pub(super) fn new(key: &KeyOrVersionName, algorithm: Algorithm) -> Self {
-        Self { name: key.to_string(), message: algorithm == Algorithm::Ed25519 }
+        let message =
+            [Algorithm::Ed25519, Algorithm::MlDsa44, Algorithm::MlDsa65, Algorithm::MlDsa87].contains(&algorithm);
+        let hash = if algorithm == Algorithm::Sm2 { Hash::Sm3 } else { Hash::Sha256 };
+        Self { name: key.to_string(), message, hash }
     }
 
     /// A new request.
@@ -45,7 +50,7 @@ impl Requests {
         let value = draw.bytes.to_vec();
         let input = match self.message {
             true => Input::Message(value),
-            false => Input::Digest(Digest { hash: Hash::Sha256.into(), value }),
+            false => Input::Digest(Digest { hash: self.hash.into(), value }),
         };
         SignRequest {
             name: self.name.clone(),

@@ -217,6 +217,7 @@ mod tests {
             request_id: draw.id.to_string(),
             record_index: 9,
             replayed: false,
+            ..SignResponse::default()
         }
     }
 

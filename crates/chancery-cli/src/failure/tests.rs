@@ -108,7 +108,8 @@ fn reasons_without_advice_of_their_own_are_known() {
             "TOO_LARGE",
             "NOT_FOUND",
             "ALREADY_EXISTS",
-            "UNSUPPORTED_ALGORITHM",
+            "BAD_INPUT",
+            "BAD_KEY",
             "QUARANTINED",
             "DEADLINE_EXCEEDED",
             "INTERNAL"

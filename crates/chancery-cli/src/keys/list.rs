@@ -1,9 +1,10 @@
 //! `chancery keys list`.
 
-use super::{organization, show};
+use super::{Keys, organization, show};
 use crate::{
-    cli::{Global, connect},
-    failure::{CliError, Doing as _},
+    call::call,
+    cli::{Global, connect, organization_or_default},
+    failure::CliError,
     output::{Listing, Output, complain},
     time,
 };
@@ -13,43 +14,59 @@ use chancery_api::{
 };
 use jiff::Timestamp;
 
-const PAGE: i32 = 500;
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// organizations/ORG or ORG [default: `organization` in the client's configuration]
     #[arg(value_parser = organization)]
     organization: Option<OrganizationName>,
+    /// Terms joined by AND, each FIELD=VALUE or FIELD!=VALUE, of algorithm, purpose, protection, owner, state,
+    /// labels.NAME and name (its last part; * stands for any characters), e.g. "algorithm=sm2 AND name=peer*"
+    #[arg(long, value_name = "EXPR", default_value = "", hide_default_value = true)]
+    filter: String,
+    /// List at most so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Ask for so many at a time
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(i32).range(1..=1000))]
+    page_size: i32,
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> Result<(), CliError> {
     let config = global.config()?;
-    let organization = args.organization.as_ref().or(config.organization()).ok_or_else(|| {
-        CliError::Usage("name an organization: the client's configuration has no `organization`".into())
-    })?;
+    let organization = organization_or_default(&config, args.organization.as_ref())?;
     let client = connect(&config).await?;
     let now = Timestamp::now();
-    let mut request = ListKeysRequest { parent: organization.to_string(), page_size: PAGE, page_token: String::new() };
+    let mut request = ListKeysRequest {
+        parent: organization.to_string(),
+        page_size: args.page_size,
+        filter: args.filter.clone(),
+        ..ListKeysRequest::default()
+    };
     let mut listing =
         Listing::new(global.output, ["name", "algorithm", "purpose", "owner", "protection", "primary", "state", "age"]);
-    loop {
-        let page = client
-            .retry(|attempt| {
-                let (mut keys, request) = (client.keys(), attempt.request(request.clone()));
-                async move { keys.list_keys(request).await }
-            })
-            .await
-            .doing(format!("list the keys of {organization}"))?;
+    let more = loop {
+        let wanted = args.limit.map_or(u64::MAX, |limit| limit - listing.rows());
+        request.page_size = args.page_size.min(i32::try_from(wanted).unwrap_or(i32::MAX));
+        let list = |mut keys: Keys, request| async move { keys.list_keys(request).await };
+        let doing = format!("list the keys of {organization}");
+        let mut page = call(&client, client.keys(), &request, list, doing).await?;
+        page.keys.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
         listing.page(page.keys.iter().map(|key| (show::json(key), row(key, now))))?;
         if page.next_page_token.is_empty() {
-            break;
+            break false;
+        }
+        if args.limit == Some(listing.rows()) {
+            break true;
         }
         request.page_token = page.next_page_token;
-    }
+    };
     if listing.rows() > 0 && global.output == Output::Table {
-        complain(&format!("{} keys", listing.rows()));
+        let keys = if listing.rows() == 1 { "key" } else { "keys" };
+        let more = if more { ", and there are more" } else { "" };
+        complain(&format!("{} {keys}{more}", listing.rows()));
     }
-    listing.finish(&format!("{organization} has no keys that you may see"))
+    let which = if args.filter.is_empty() { "" } else { " of that kind" };
+    listing.finish(&format!("{organization} has no keys{which} that you may see"))
 }
 
 fn row(key: &Key, now: Timestamp) -> [String; 8] {

@@ -4,7 +4,7 @@
 use chancery_audit::{
     checkpoint::{Checkpoint, VerifierKey},
     merkle::{Frontier, leaf_hash},
-    record::{Genesis, Kind, Outcome, Record},
+    record::{Genesis, Kind, Outcome, Record, ResourceState},
     segment::{Header, append_frame, file_name},
 };
 use ed25519_dalek::{Signer as _, SigningKey, pkcs8::EncodePublicKey as _};
@@ -93,6 +93,17 @@ impl Log {
                 ..Record::default()
             });
         }
+    }
+
+    /// Appends a change that left this state behind.
+    pub(crate) fn append_change(&mut self, state: ResourceState) {
+        self.push(Record {
+            kind: Kind::Outcome.into(),
+            resource: state.name.clone(),
+            outcome: Outcome::Succeeded.into(),
+            states: vec![state],
+            ..Record::default()
+        });
     }
 
     /// Seals the segment and begins the next.

@@ -1,13 +1,17 @@
-//! A service with two keys in memory, a list of keys and a log, to see what the command sends and makes of the answers.
+//! A service with two keys in memory, keys that are made, a list of keys and a log, to see what the command sends and makes of the answers.
 //!
 //! It can lose its first answers and its streams, as a service that restarts does.
 
+mod crypto;
+mod keys;
+pub(crate) mod transfer;
+
 use chancery_api::v1::{
-    Algorithm, Checkpoint, CreateKeyRequest, GetCheckpointRequest, GetKeyRequest, GetPublicKeyRequest, Key, KeyState,
-    KeyVersion, ListKeysRequest, ListKeysResponse, ListRecordsRequest, ListRecordsResponse, PublicKey,
-    RotateKeyRequest, SignRequest, SignResponse, SignStreamResponse, VerifyRequest, VerifyResponse,
+    Algorithm, Checkpoint, GetCheckpointRequest, GetPublicKeyRequest, KeyState, ListRecordsRequest,
+    ListRecordsResponse, PublicKey, SignRequest, SignResponse, SignStreamResponse, VerifyRequest, VerifyResponse,
     audit_service_server::{AuditService, AuditServiceServer},
-    key_service_server::{KeyService, KeyServiceServer},
+    crypto_service_server::CryptoServiceServer,
+    key_service_server::KeyServiceServer,
     sign_request, sign_stream_response,
     signing_service_server::{SigningService, SigningServiceServer},
 };
@@ -47,6 +51,8 @@ struct State {
     cuts: AtomicU32,
     /// Request ids in the order they came, repeats included.
     seen: Mutex<Vec<String>>,
+    keys: keys::Kept,
+    transfer: transfer::Kept,
 }
 
 impl Service {
@@ -61,6 +67,8 @@ impl Service {
             unavailable: AtomicU32::new(0),
             cuts: AtomicU32::new(0),
             seen: Mutex::new(Vec::new()),
+            keys: keys::Kept::default(),
+            transfer: transfer::Kept::new(),
         }))
     }
 
@@ -90,6 +98,7 @@ impl Service {
         reporter.set_service_status("", status).await;
         Routes::new(SigningServiceServer::new(self.clone()))
             .add_service(KeyServiceServer::new(self.clone()))
+            .add_service(CryptoServiceServer::new(self.clone()))
             .add_service(AuditServiceServer::new(self.clone()))
             .add_service(health)
     }
@@ -120,6 +129,7 @@ impl Service {
             request_id: request.request_id.clone(),
             record_index: self.0.records.fetch_add(1, Ordering::Relaxed),
             replayed: false,
+            recovery_id: None,
         })
     }
 }
@@ -127,12 +137,6 @@ impl Service {
 fn refuse(code: Code, reason: &str, retryable: bool) -> Status {
     let details = ErrorDetails::with_error_info(reason, "chancery", [("retryable".to_owned(), retryable.to_string())]);
     Status::with_error_details(code, "refused for a test", details)
-}
-
-fn key(name: String) -> Key {
-    let version =
-        KeyVersion { name: format!("{name}/versions/1"), state: KeyState::Active.into(), ..KeyVersion::default() };
-    Key { name, algorithm: Algorithm::EcP256.into(), primary: Some(version), ..Key::default() }
 }
 
 #[tonic::async_trait]
@@ -201,32 +205,8 @@ impl SigningService for Service {
             pem: der.to_pem("PUBLIC KEY", Default::default()).unwrap(),
             der: der.as_bytes().to_vec(),
             state: KeyState::Active.into(),
+            ..PublicKey::default()
         }))
-    }
-}
-
-#[tonic::async_trait]
-impl KeyService for Service {
-    async fn create_key(&self, _: Request<CreateKeyRequest>) -> Result<Response<Key>, Status> {
-        Err(refuse(Code::AlreadyExists, "ALREADY_EXISTS", false))
-    }
-
-    async fn get_key(&self, request: Request<GetKeyRequest>) -> Result<Response<Key>, Status> {
-        Ok(Response::new(key(request.into_inner().name)))
-    }
-
-    async fn list_keys(&self, request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
-        let request = request.into_inner();
-        let first: usize = request.page_token.parse().unwrap_or(0);
-        let end = KEYS.min(first + request.page_size as usize);
-        Ok(Response::new(ListKeysResponse {
-            keys: (first..end).map(|n| key(format!("{}/keys/k{n:04}", request.parent))).collect(),
-            next_page_token: if end < KEYS { end.to_string() } else { String::new() },
-        }))
-    }
-
-    async fn rotate_key(&self, _: Request<RotateKeyRequest>) -> Result<Response<Key>, Status> {
-        Err(refuse(Code::FailedPrecondition, "WRONG_STATE", false))
     }
 }
 

@@ -4,6 +4,8 @@
  *   sign-init CKR       C_SignInit returns it
  *   refuse ATTRIBUTE    C_GenerateKeyPair refuses templates with this attribute (hexadecimal)
  *   lie ATTRIBUTE       C_GetAttributeValue shows this boolean attribute inverted
+ *   decrypt CKR         C_Decrypt returns it, whatever it did
+ *   random CKR          C_GenerateRandom returns it
  *   sleep MILLISECONDS  C_Sign takes this long (decimal)
  */
 #include <dlfcn.h>
@@ -16,7 +18,7 @@ typedef unsigned long ulong;
 typedef struct { ulong type; void *value; ulong length; } attribute;
 /* The function list of PKCS#11 v2.40: a version, then pointers in the order of the standard. */
 typedef struct { unsigned char major, minor; void *f[68]; } functions;
-enum { GENERATE_KEY_PAIR = 59, GET_ATTRIBUTE_VALUE = 24, SIGN_INIT = 42, SIGN = 43 };
+enum { GENERATE_KEY_PAIR = 59, GET_ATTRIBUTE_VALUE = 24, DECRYPT = 34, SIGN_INIT = 42, SIGN = 43, GENERATE_RANDOM = 64 };
 
 static functions *real, ours;
 
@@ -46,6 +48,18 @@ static ulong sign_init(ulong session, void *mechanism, ulong key) {
     return ((ulong (*)(ulong, void *, ulong))real->f[SIGN_INIT])(session, mechanism, key);
 }
 
+static ulong decrypt(ulong session, void *data, ulong length, void *plain, ulong *plain_length) {
+    ulong argument;
+    ulong result = ((ulong (*)(ulong, void *, ulong, void *, ulong *))real->f[DECRYPT])(session, data, length, plain, plain_length);
+    return plain && fault("decrypt", &argument, 0) ? argument : result;
+}
+
+static ulong generate_random(ulong session, void *data, ulong length) {
+    ulong argument;
+    if (fault("random", &argument, 0)) return argument;
+    return ((ulong (*)(ulong, void *, ulong))real->f[GENERATE_RANDOM])(session, data, length);
+}
+
 static ulong get_attribute_value(ulong session, ulong object, attribute *template, ulong count) {
     ulong result = ((ulong (*)(ulong, ulong, attribute *, ulong))real->f[GET_ATTRIBUTE_VALUE])(session, object, template, count);
     for (ulong i = 0; i < count; i++) {
@@ -72,6 +86,8 @@ ulong C_GetFunctionList(functions **list) {
     ours = *real;
     ours.f[SIGN] = sign;
     ours.f[SIGN_INIT] = sign_init;
+    ours.f[DECRYPT] = decrypt;
+    ours.f[GENERATE_RANDOM] = generate_random;
     ours.f[GET_ATTRIBUTE_VALUE] = get_attribute_value;
     ours.f[GENERATE_KEY_PAIR] = generate_key_pair;
     *list = &ours;

@@ -12,9 +12,9 @@ use std::{
 };
 
 use chancery_ipc::{
-    CreateDeployment, DeploymentCreated, Fault, FaultReason, Frames, GenerateKeyPair, InitializeToken, KeyAlgorithm,
-    KeyPairGenerated, Mechanism, Open, Opened, Request, Response, Sign, Signed, TokenAccess, encode, request::Verb,
-    response::Result as Reply,
+    CreateDeployment, DeploymentCreated, EnsureKek, Fault, FaultReason, Frames, GenerateKey, InitializeToken, KekReady,
+    KeyAlgorithm, KeyGenerated, KeyOrigin, KeyProtection, KeyPurpose, KeyRef, KeyUsed, Mechanism, Open, Opened,
+    Request, Response, TokenAccess, UseKey, encode, request::Verb, response::Result as Reply,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -120,6 +120,7 @@ impl Host {
             origin: ORIGIN.into(),
             sessions,
             checkpoint_size: 0,
+            open_keys: 100,
         }
     }
 
@@ -230,9 +231,9 @@ impl Enclave {
         }
     }
 
-    pub(crate) fn generate(&mut self, version: &str, algorithm: KeyAlgorithm) -> KeyPairGenerated {
+    pub(crate) fn generate(&mut self, version: &str, algorithm: KeyAlgorithm) -> KeyGenerated {
         match self.call(generate(version, algorithm)) {
-            Reply::KeyPairGenerated(generated) => {
+            Reply::KeyGenerated(generated) => {
                 assert_eq!(generated.version, version);
                 generated
             }
@@ -240,13 +241,72 @@ impl Enclave {
         }
     }
 
-    pub(crate) fn sign(&mut self, version: &str, public_key: &[u8], mechanism: Mechanism, input: &[u8]) -> Signed {
+    pub(crate) fn sign(&mut self, version: &str, public_key: &[u8], mechanism: Mechanism, input: &[u8]) -> KeyUsed {
         match self.call(sign(version, public_key, mechanism, input)) {
-            Reply::Signed(signed) => {
+            Reply::KeyUsed(signed) => {
                 assert_eq!(signed.version, version);
                 assert_eq!(signed.input_sha256, Sha256::digest(input).to_vec());
                 signed
             }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Makes a key.
+    pub(crate) fn make(&mut self, wanted: GenerateKey) -> Made {
+        let purpose = wanted.purpose;
+        let (algorithm, protection) = (wanted.algorithm, wanted.protection);
+        match self.call(Verb::GenerateKey(wanted)) {
+            Reply::KeyGenerated(made) => Made {
+                key: KeyRef {
+                    version: made.version,
+                    public_key_sha256: Sha256::digest(&made.public_key).to_vec(),
+                    algorithm,
+                    purpose,
+                    origin: KeyOrigin::Generated.into(),
+                    protection,
+                    wrapped: Vec::new(),
+                },
+                public_key: made.public_key,
+                wrapped: made.wrapped,
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Makes a P-256 key of the enclave under generation 1.
+    pub(crate) fn make_p256(&mut self, version: &str) -> Made {
+        self.make(wanted(version, KeyAlgorithm::EcP256, KeyPurpose::Sign, KeyProtection::Enclave))
+    }
+
+    /// Uses a key as chanceryd does: first without its wrapped form.
+    pub(crate) fn use_key(
+        &mut self,
+        made: &Made,
+        mechanism: Mechanism,
+        input: &[u8],
+        associated_data: &[u8],
+    ) -> Vec<u8> {
+        let mut request = made.use_request(mechanism, input);
+        request.associated_data = associated_data.into();
+        let mut reply = self.call(Verb::UseKey(request.clone()));
+        if matches!(&reply, Reply::Fault(fault) if fault.reason() == FaultReason::KeyNotOpen) {
+            request.key.wrapped.clone_from(&made.wrapped);
+            reply = self.call(Verb::UseKey(request));
+        }
+        match reply {
+            Reply::KeyUsed(used) => {
+                assert_eq!(used.version, made.key.version);
+                assert_eq!(used.input_sha256, Sha256::digest(input).to_vec());
+                used.output
+            }
+            other => panic!("{mechanism:?}: {other:?}"),
+        }
+    }
+
+    pub(crate) fn ensure_kek(&mut self, generation: u64) -> KekReady {
+        match self.call(Verb::EnsureKek(EnsureKek { organization: "org1".into(), generation })) {
+            Reply::KekReady(ready) => ready,
             other => panic!("{other:?}"),
         }
     }
@@ -283,20 +343,99 @@ fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
+/// A key that was made.
+#[derive(Clone)]
+pub(crate) struct Made {
+    /// As chanceryd registers it, without its wrapped form.
+    pub(crate) key: KeyRef,
+    pub(crate) public_key: Vec<u8>,
+    pub(crate) wrapped: Vec<u8>,
+}
+
+impl Made {
+    /// A use without the wrapped form.
+    pub(crate) fn use_request(&self, mechanism: Mechanism, input: &[u8]) -> UseKey {
+        UseKey { key: self.key.clone(), mechanism: mechanism.into(), input: input.into(), associated_data: Vec::new() }
+    }
+
+    /// A signature with ECDSA, the wrapped form with it.
+    pub(crate) fn sign_opening(&self) -> Verb {
+        let mut request = self.use_request(Mechanism::Ecdsa, &[1; 32]);
+        request.key.wrapped.clone_from(&self.wrapped);
+        Verb::UseKey(request)
+    }
+
+    /// A signature with ECDSA by a key that should be open.
+    pub(crate) fn sign(&self) -> Verb {
+        Verb::UseKey(self.use_request(Mechanism::Ecdsa, &[1; 32]))
+    }
+}
+
+/// A key to make, in the enclave under generation 1.
+pub(crate) fn wanted(
+    version: &str,
+    algorithm: KeyAlgorithm,
+    purpose: KeyPurpose,
+    protection: KeyProtection,
+) -> GenerateKey {
+    GenerateKey {
+        version: version.into(),
+        algorithm: algorithm.into(),
+        purpose: purpose.into(),
+        protection: protection.into(),
+        kek_generation: 1,
+    }
+}
+
 pub(crate) fn version(number: u32) -> String {
     format!("organizations/org1/keys/key{number}/versions/1")
 }
 
 pub(crate) fn generate(version: &str, algorithm: KeyAlgorithm) -> Verb {
-    Verb::GenerateKeyPair(GenerateKeyPair { version: version.into(), algorithm: algorithm.into() })
+    Verb::GenerateKey(GenerateKey {
+        version: version.into(),
+        algorithm: algorithm.into(),
+        purpose: KeyPurpose::Sign.into(),
+        protection: KeyProtection::Token.into(),
+        kek_generation: 0,
+    })
+}
+
+/// A signing key of the token. The algorithm stands in its public key.
+pub(crate) fn key_ref(version: &str, public_key: &[u8]) -> KeyRef {
+    KeyRef {
+        version: version.into(),
+        public_key_sha256: Sha256::digest(public_key).to_vec(),
+        algorithm: algorithm_of(public_key).into(),
+        purpose: KeyPurpose::Sign.into(),
+        origin: KeyOrigin::Generated.into(),
+        protection: KeyProtection::Token.into(),
+        wrapped: Vec::new(),
+    }
+}
+
+/// The algorithm of a SubjectPublicKeyInfo, judged by what only it contains: curve, or length of the modulus.
+pub(crate) fn algorithm_of(public_key: &[u8]) -> KeyAlgorithm {
+    let has = |oid: &[u8]| public_key.windows(oid.len()).take(30).any(|window| window == oid);
+    match public_key.len() {
+        _ if has(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7]) => KeyAlgorithm::EcP256,
+        _ if has(&[0x2b, 0x81, 4, 0, 34]) => KeyAlgorithm::EcP384,
+        _ if has(&[0x2b, 0x81, 4, 0, 35]) => KeyAlgorithm::EcP521,
+        _ if has(&[0x2b, 0x81, 4, 0, 10]) => KeyAlgorithm::EcSecp256k1,
+        _ if has(&[6, 3, 0x2b, 0x65, 112]) => KeyAlgorithm::Ed25519,
+        256..=383 => KeyAlgorithm::Rsa2048,
+        384..=511 => KeyAlgorithm::Rsa3072,
+        512.. => KeyAlgorithm::Rsa4096,
+        _ => panic!("no public key of the token's"),
+    }
 }
 
 pub(crate) fn sign(version: &str, public_key: &[u8], mechanism: Mechanism, input: &[u8]) -> Verb {
-    Verb::Sign(Sign {
-        version: version.into(),
-        public_key_sha256: Sha256::digest(public_key).to_vec(),
+    Verb::UseKey(UseKey {
+        key: key_ref(version, public_key),
         mechanism: mechanism.into(),
         input: input.into(),
+        associated_data: Vec::new(),
     })
 }
 

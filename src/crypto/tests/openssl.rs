@@ -8,6 +8,32 @@ use std::{
     process::{Command, Output},
 };
 
+/// What the openssl command line signs with.
+pub(crate) const ALGORITHMS: [Algorithm; 9] = [
+    Algorithm::EcP256,
+    Algorithm::EcP384,
+    Algorithm::EcP521,
+    Algorithm::EcSecp256k1,
+    Algorithm::Ed25519,
+    Algorithm::Rsa2048,
+    Algorithm::Rsa3072,
+    Algorithm::Rsa4096,
+    Algorithm::Sm2,
+];
+
+/// The option that tells openssl the user id of SM2, which is none by default.
+pub(crate) fn user_id(option: &str, algorithm: Algorithm) -> String {
+    if algorithm == Algorithm::Sm2 { format!("-{option} distid:1234567812345678") } else { String::new() }
+}
+
+/// The hashes that keys of an algorithm sign certificates with; some, for those that hash by themselves.
+pub(crate) fn hashes(algorithm: Algorithm) -> &'static [Hash] {
+    match algorithm {
+        Algorithm::Sm2 => &[Hash::Sm3],
+        _ => &[Hash::Sha256, Hash::Sha384, Hash::Sha512],
+    }
+}
+
 /// A private key, PEM, and its SubjectPublicKeyInfo, DER.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
@@ -75,6 +101,9 @@ impl Openssl {
             Algorithm::Rsa2048 => "RSA -pkeyopt rsa_keygen_bits:2048",
             Algorithm::Rsa3072 => "RSA -pkeyopt rsa_keygen_bits:3072",
             Algorithm::Rsa4096 => "RSA -pkeyopt rsa_keygen_bits:4096",
+            Algorithm::Sm2 => "EC -pkeyopt ec_paramgen_curve:SM2",
+            Algorithm::X25519 => "X25519",
+            other => panic!("the openssl command line makes no {other} keys"),
         };
         let path = self.path();
         self.run(&format!("genpkey -algorithm {options} -out @"), &[&path]);
@@ -93,7 +122,10 @@ impl Openssl {
         let (message, signature) = (self.file(message), self.path());
         match key.algorithm.default_hash() {
             None => self.run("pkeyutl -sign -rawin -inkey @ -in @ -out @", &[&key.path, &message, &signature]),
-            Some(hash) => self.run(&format!("dgst -{hash} -sign @ -out @ @"), &[&key.path, &signature, &message]),
+            Some(hash) => {
+                let user_id = user_id("sigopt", key.algorithm);
+                self.run(&format!("dgst -{hash} {user_id} -sign @ -out @ @"), &[&key.path, &signature, &message])
+            }
         };
         fs::read(signature).unwrap()
     }
@@ -102,7 +134,9 @@ impl Openssl {
     pub(crate) fn request(&self, key: &Key, hash: Hash, subject: &str, more: &str) -> Vec<u8> {
         let request = self.path();
         let hash = if key.algorithm == Algorithm::Ed25519 { String::new() } else { format!("-{hash}") };
-        let arguments = format!("req -new -batch {hash} -utf8 -subj {subject} {more} -key @ -outform DER -out @");
+        let user_id = user_id("sigopt", key.algorithm);
+        let arguments =
+            format!("req -new -batch {hash} {user_id} -utf8 -subj {subject} {more} -key @ -outform DER -out @");
         self.run(&arguments, &[&key.path, &request]);
         fs::read(request).unwrap()
     }
@@ -110,7 +144,9 @@ impl Openssl {
     /// A self-signed certificate; `extensions` as `-addext a=b -addext c=d`.
     pub(crate) fn self_signed(&self, key: &Key, subject: &str, days: u32, extensions: &str) -> Certificate {
         let path = self.path();
-        let arguments = format!("req -x509 -new -batch -utf8 -subj {subject} -days {days} {extensions} -key @ -out @");
+        let user_id = user_id("sigopt", key.algorithm);
+        let arguments =
+            format!("req -x509 -new -batch {user_id} -utf8 -subj {subject} -days {days} {extensions} -key @ -out @");
         self.run(&arguments, &[&key.path, &path]);
         self.certificate(path)
     }
@@ -129,13 +165,13 @@ impl Openssl {
         days: u32,
         extensions: &str,
     ) -> Certificate {
-        let request = self.request(key, Hash::Sha256, subject, "");
+        let request = self.request(key, hashes(key.algorithm)[0], subject, "");
         // Without any extension openssl makes a certificate of version 1.
         let extensions = format!("subjectKeyIdentifier=hash\n{extensions}\n");
         let (request, extensions, path) = (self.file(&request), self.file(extensions.as_bytes()), self.path());
-        let serial = self.files.get();
+        let (serial, user_id) = (self.files.get(), user_id("vfyopt", key.algorithm));
         self.run(
-            &format!("x509 -req -inform DER -in @ -CA @ -CAkey @ -set_serial {serial} -days {days} -extfile @ -out @"),
+            &format!("x509 -req {user_id} -inform DER -in @ -CA @ -CAkey @ -set_serial {serial} -days {days} -extfile @ -out @"),
             &[&request, &authority.path, &authority_key.path, &extensions, &path],
         );
         self.certificate(path)

@@ -1,0 +1,49 @@
+//! A certificate that someone brings for a key kept here.
+
+use super::{CertificateError, authority::validity, der_or_pem::der_or_pem};
+use der::{Decode, Encode};
+use std::ops::RangeInclusive;
+use x509_cert::Certificate;
+
+const WHAT: &str = "certificate";
+
+/// A certificate, as far as it matters to the key that it certifies. Who issued it is its holder's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundCertificate {
+    der: Vec<u8>,
+    public_key: Vec<u8>,
+    validity: RangeInclusive<u64>,
+}
+
+impl BoundCertificate {
+    /// From DER or PEM, of one certificate.
+    ///
+    /// # Errors
+    /// [`CertificateError::TooLarge`] or [`CertificateError::Malformed`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
+        let malformed = CertificateError::malformed(WHAT);
+        let der = der_or_pem(bytes, WHAT, &["CERTIFICATE"])?;
+        let certificate = Certificate::from_der(&der).map_err(&malformed)?;
+        let certified = certificate.tbs_certificate();
+        Ok(Self {
+            public_key: certified.subject_public_key_info().to_der().map_err(malformed)?,
+            validity: validity(certified),
+            der: der.into_owned(),
+        })
+    }
+
+    /// The certificate, DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Its SubjectPublicKeyInfo, DER.
+    pub fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    /// notBefore to notAfter, both inclusive, in seconds since the Unix epoch.
+    pub fn validity(&self) -> &RangeInclusive<u64> {
+        &self.validity
+    }
+}

@@ -1,0 +1,72 @@
+//! Labels that decide what is permitted are not for a key's owner to set: it would choose its own permissions.
+
+use crate::{
+    error::Error,
+    model::PrincipalName,
+    policy::{LabelsRead, PolicySet},
+};
+use chancery_api::reasons;
+use std::collections::BTreeMap;
+
+/// Refuses labels that a policy reads, where `caller` sets or removes them on a key that is, or will be, its own.
+pub(super) fn require_free(
+    policies: &PolicySet,
+    caller: &PrincipalName,
+    owner: &PrincipalName,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let read = policies.labels_read();
+    let mut changed = before.keys().chain(after.keys()).filter(|label| before.get(*label) != after.get(*label));
+    let reserved = changed.find(|label| read.contains(label)).filter(|_| caller == owner);
+    let Some(label) = reserved else { return Ok(()) };
+    let why = match read {
+        LabelsRead::Named(_) => format!("a policy reads the label {label}"),
+        LabelsRead::All => format!("a policy may read any label, so also {label}"),
+    };
+    let message = format!("{why}: the key's owner can't set or remove it; leave it alone, or ask a security officer");
+    Err(Error::Precondition { reason: reasons::LABEL_RESERVED, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The shipped policies and one that permits `GetKey` under `condition`.
+    fn set(condition: &str) -> PolicySet {
+        let head = "@id(\"reads-label\") permit (principal, action == Chancery::Action::\"GetKey\", resource)";
+        let mut files: Vec<_> =
+            PolicySet::shipped().iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
+        files.push(("label.cedar".to_owned(), format!("{head} when {{ {condition} }};")));
+        PolicySet::from_files(files).unwrap()
+    }
+
+    fn labels(names: &[&str]) -> BTreeMap<String, String> {
+        names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect()
+    }
+
+    #[test]
+    fn an_owner_sets_no_label_that_a_policy_reads_and_any_other() {
+        let owner = "organizations/org1/principals/peer0".parse().unwrap();
+        let officer = "organizations/org1/principals/security".parse().unwrap();
+        let set = set("resource.hasTag(\"env\")");
+        let Err(Error::Precondition { reason, message }) =
+            require_free(&set, &owner, &owner, &labels(&[]), &labels(&["a", "env", "z"]))
+        else {
+            panic!("the owner sets it")
+        };
+        assert_eq!(reason, reasons::LABEL_RESERVED);
+        assert!(message.contains("label env"), "{message}");
+        require_free(&set, &owner, &owner, &labels(&["env"]), &labels(&["a", "env", "environment"])).unwrap();
+        assert!(require_free(&set, &owner, &owner, &labels(&["env"]), &labels(&[])).is_err(), "nor removes it");
+        require_free(&set, &officer, &owner, &labels(&[]), &labels(&["env"])).unwrap();
+    }
+
+    #[test]
+    fn where_a_name_is_computed_an_owner_sets_none() {
+        let owner = "organizations/org1/principals/peer0".parse().unwrap();
+        let set = set("resource.hasTag(principal.name)");
+        assert!(require_free(&set, &owner, &owner, &labels(&[]), &labels(&["a"])).is_err());
+        require_free(&set, &owner, &owner, &labels(&[]), &labels(&[])).unwrap();
+    }
+}
