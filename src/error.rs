@@ -6,6 +6,7 @@
 //! **Not here**: gRPC codes (`grpc::status`).
 
 use chancery_api::reasons;
+use std::time::Duration;
 
 /// Whether a failed operation was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,14 @@ pub enum Error {
         /// What is wrong and what is expected.
         message: String,
     },
+    /// Policies do not parse or do not fit the schema: correct what is named.
+    #[error("the policies are refused, and those in force stay: {}", .findings.first().map_or("", String::as_str))]
+    InvalidPolicies {
+        /// Path of the field that they came in, or what they were read from.
+        field: &'static str,
+        /// Each thing that is wrong, with its place and what was probably meant; at least one.
+        findings: Vec<String>,
+    },
     /// Not there, where the caller may look.
     #[error("{0} does not exist")]
     NotFound(String),
@@ -53,6 +62,16 @@ pub enum Error {
         reason: &'static str,
         /// What the state is and what would be needed.
         message: String,
+    },
+    /// A limit is reached: try again when `retry_after` is over.
+    #[error("{message}")]
+    Exhausted {
+        /// A constant of [`reasons`].
+        reason: &'static str,
+        /// Which limit, and who can raise it.
+        message: String,
+        /// From when on it may be tried again; `None`: only once the limit is raised.
+        retry_after: Option<Duration>,
     },
     /// Something that is needed is down: try again with the same request id.
     #[error("{message}")]
@@ -85,6 +104,15 @@ impl Error {
         Self::Rejected { reason: reasons::INVALID_ARGUMENT, field, message: problem.to_string() }
     }
 
+    /// A request id that came with other content before.
+    pub fn reused() -> Self {
+        Self::Rejected {
+            reason: reasons::REQUEST_ID_REUSED,
+            field: "request_id",
+            message: "this id was used before with other content; take a fresh UUID for each request".into(),
+        }
+    }
+
     /// A defect of the service before anything was done.
     pub fn internal(problem: impl ToString) -> Self {
         Self::Internal { reason: reasons::INTERNAL, message: problem.to_string(), performed: Performed::No }
@@ -105,9 +133,11 @@ impl Error {
             Self::Unidentified { reason, .. }
             | Self::Rejected { reason, .. }
             | Self::Precondition { reason, .. }
+            | Self::Exhausted { reason, .. }
             | Self::Unavailable { reason, .. }
             | Self::Internal { reason, .. } => reason,
             Self::Denied => reasons::DENIED,
+            Self::InvalidPolicies { .. } => reasons::INVALID_POLICY,
             Self::NotFound(_) => reasons::NOT_FOUND,
             Self::AlreadyExists(_) => reasons::ALREADY_EXISTS,
             Self::Deadline(_) => reasons::DEADLINE_EXCEEDED,

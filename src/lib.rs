@@ -10,9 +10,11 @@
 
 pub mod access;
 pub mod admission;
+pub mod approvals;
 pub mod audit;
 pub mod backups;
 pub mod certificates;
+pub mod changes;
 pub mod config;
 pub mod crypto;
 pub mod deployment;
@@ -23,9 +25,14 @@ pub mod grpc;
 pub mod identity;
 pub mod issuing;
 pub mod keys;
-pub mod model;
+pub mod limiting;
+pub mod limits;
 pub mod operations;
-pub mod policy;
+pub mod policies;
+pub mod registry;
 pub mod service;
 pub mod signing;
 pub mod store;
+
+pub use chancery_model as model;
+pub use chancery_policy as policy;

@@ -52,8 +52,10 @@ smoke!(config in "../fuzz/fuzz_targets/config.rs", 1_000 mutations of [CONFIGURA
 smoke!(ipc_frames in "../fuzz/fuzz_targets/ipc_frames.rs", 5_000 mutations of conversations());
 smoke!(key_filter in "../fuzz/fuzz_targets/key_filter.rs", 5_000 mutations of filters());
 smoke!(key_material in "../fuzz/fuzz_targets/key_material.rs", 1_000 mutations of keys_and_ciphertexts());
+smoke!(organization_policies in "../fuzz/fuzz_targets/organization_policies.rs", 100 mutations of own_policies());
 smoke!(policy_files in "../fuzz/fuzz_targets/policy_files.rs", 100 mutations of policies());
 smoke!(record in "../fuzz/fuzz_targets/record.rs", 5_000 mutations of records());
+smoke!(revocation_list in "../fuzz/fuzz_targets/revocation_list.rs", 1_000 mutations of [list_of_two()]);
 smoke!(sealed_key in "../fuzz/fuzz_targets/sealed_key.rs", 500 mutations of envelopes());
 
 fn request() -> Vec<u8> {
@@ -64,6 +66,33 @@ fn request() -> Vec<u8> {
 
 fn certificate() -> Vec<u8> {
     rcgen::generate_simple_self_signed(vec!["peer0.org1".to_owned()]).unwrap().cert.der().to_vec()
+}
+
+/// A list of two certificates.
+fn list_of_two() -> Vec<u8> {
+    use rcgen::{
+        CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, RevokedCertParams, SerialNumber, date_time_ymd,
+    };
+    let key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let revoked = |serial: u64| RevokedCertParams {
+        serial_number: SerialNumber::from(serial),
+        revocation_time: date_time_ymd(2026, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 1, 2),
+        next_update: date_time_ymd(2027, 1, 2),
+        crl_number: SerialNumber::from(258_u64),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked(7), revoked(0x1234_5678)],
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let der = list.signed_by(&Issuer::new(authority, key)).unwrap().der().to_vec();
+    assert_eq!(chancery::certificates::CertificateList::parse(&der).unwrap().entries(), 2);
+    der
 }
 
 /// A request and a reply, cut into pieces of 7 bytes: the target's first byte.
@@ -110,6 +139,12 @@ fn keys_and_ciphertexts() -> Vec<Vec<u8>> {
     let others = [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ED25519];
     let others = others.map(|algorithm| KeyPair::generate_for(algorithm).unwrap().subject_public_key_info());
     seeds.into_iter().chain(others).collect()
+}
+
+/// Each policy that the documentation shows.
+fn own_policies() -> Vec<Vec<u8>> {
+    let examples = include_str!("../docs/policy.md").split("```cedar\n").skip(1);
+    examples.map(|rest| rest.split("```").next().unwrap_or_default().as_bytes().to_vec()).collect()
 }
 
 /// Each shipped policy file alone.

@@ -2,7 +2,7 @@
 #![no_main]
 
 use chancery::{
-    identity::{CertificateDer, Registry, UnixTime},
+    identity::{CertificateDer, Members, Registry, UnixTime},
     model::{NamePattern, Organization, OrganizationName, Role, TrustAnchor},
 };
 use libfuzzer_sys::fuzz_target;
@@ -17,9 +17,9 @@ fuzz_target!(|data: &[u8]| {
     let name = OrganizationName::from_id("org1").expect("an id");
     let organization = Organization::new(name.clone(), Vec::new(), 0);
     let patterns = vec![NamePattern { role: Role::Client, pattern: "*".to_owned() }];
-    let nobody = Registry::new(Vec::new(), Vec::new(), Vec::new()).expect("an empty registry");
-    let anchor = TrustAnchor { organization: name, certificate: data.to_owned(), patterns };
-    let registries = [Some(nobody), Registry::new(vec![organization], vec![anchor], Vec::new()).ok()];
+    let nobody = Registry::new(Members::default()).expect("an empty registry");
+    let anchor = TrustAnchor { organization: name, certificate: data.to_owned(), patterns, removed: false };
+    let registries = [Some(nobody), Registry::new(Members { organizations: vec![organization], anchors: vec![anchor], ..Members::default() }).ok()];
 
     for registry in registries.iter().flatten() {
         for chain in chains {

@@ -1,12 +1,16 @@
 //! Who may do what, decided once and rechecked: identity, policy and the key's place in the directory together.
 //!
 //! **Invariants**: a [`Grant`] exists only for a verified identity and a policy's permit. [`Access::recheck`] tells
-//! whether it still holds; that is nearly free while nothing changed.
+//! whether it still holds; that is nearly free while nothing changed. A permit that is given again without asking the
+//! policies (`decisions`) is the one that they would give.
 //!
 //! **Not here**: recording denials and counting them (`admission`), the key's state as an operation needs it
 //! (`signing`, `keys`).
 
+mod decisions;
 mod peer;
+#[cfg(test)]
+mod tests;
 mod usable;
 
 pub use peer::{Peer, STREAMS_PER_CONNECTION};
@@ -16,16 +20,20 @@ pub(crate) use usable::{now, written};
 use crate::{
     directory::{Directory, KeyEntry, Version},
     error::Error,
-    identity::IdentityError,
+    identity::{Identity, IdentityError, Registry},
     model::{Action, KeyOrVersionName, KeyVersionName, OrganizationName, Principal, Purpose},
-    policy::{AccessRequest, Context, Denial, KeyFacts, Permit, PolicySet, Resource},
+    policy::{
+        AccessRequest, Asked, Context, Denial, KeyFacts, OrganizationSet, Permit, Policies, PolicyError, PolicySet,
+        Resource, Session,
+    },
 };
 use arc_swap::ArcSwap;
 use chancery_api::reasons;
+use decisions::{Decisions, Question};
 use std::sync::Arc;
 
 /// What an action is done to, as the request names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// An organization.
     Organization(OrganizationName),
@@ -33,6 +41,8 @@ pub enum Target {
     Key(KeyOrVersionName),
     /// An organization's records.
     Log(OrganizationName),
+    /// The service itself.
+    Deployment,
 }
 
 /// Who asks: identified, and as of when.
@@ -40,21 +50,46 @@ pub enum Target {
 pub struct Caller {
     peer: Arc<Peer>,
     principal: Principal,
+    public_key_sha256: [u8; 32],
+    /// Of its certificate, seconds since the Unix epoch.
+    not_before: u64,
     /// The directory's identity epoch that the judgement is of.
     identity_epoch: u64,
 }
 
 impl Caller {
+    fn new(peer: &Arc<Peer>, identity: Identity, identity_epoch: u64) -> Self {
+        let Identity { principal, public_key_sha256, not_before, .. } = identity;
+        Self { peer: Arc::clone(peer), principal, public_key_sha256, not_before, identity_epoch }
+    }
+
     /// Who it is.
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// SHA-256 of its certificate's SubjectPublicKeyInfo.
+    pub fn public_key_sha256(&self) -> &[u8; 32] {
+        &self.public_key_sha256
+    }
+
+    /// How its request came, now.
+    pub fn session(&self) -> Session {
+        let time = now() / 1_000_000_000;
+        Session {
+            time,
+            source_address: self.peer.address().ip().to_canonical(),
+            certificate_age: time.saturating_sub_unsigned(self.not_before),
+            shim: self.peer.is_shim(),
+        }
     }
 }
 
 /// Decides. See the module.
 pub struct Access {
     directory: Arc<Directory>,
-    policies: ArcSwap<PolicySet>,
+    policies: ArcSwap<Policies>,
+    decisions: Decisions,
 }
 
 /// A permit, and what it was decided on.
@@ -64,7 +99,7 @@ pub struct Grant {
     caller: Caller,
     target: Target,
     entry: Option<Arc<KeyEntry>>,
-    policies: Arc<PolicySet>,
+    asked: Asked,
 }
 
 impl Grant {
@@ -118,9 +153,16 @@ fn mismatch(name: &str, why: &str) -> Error {
 }
 
 impl Access {
-    /// Over this directory, by these policies.
-    pub fn new(directory: Arc<Directory>, policies: PolicySet) -> Self {
-        Self { directory, policies: ArcSwap::from_pointee(policies) }
+    /// Over this directory, by this base set and what the directory has of organizations' own policies.
+    ///
+    /// # Errors
+    /// [`PolicyError`]: an organization's policies can't be used by this version. Without them it would have another
+    /// say than it chose.
+    pub fn new(directory: Arc<Directory>, base: impl Into<Arc<PolicySet>>) -> Result<Self, PolicyError> {
+        let own = directory.all_policies().into_iter();
+        let mut policies = own.map(|row| OrganizationSet::parse(row.organization, row.text));
+        let policies = policies.try_fold(Policies::new(base), |all, set| Ok(all.with_organization(set?)))?;
+        Ok(Self { directory, policies: ArcSwap::from_pointee(policies), decisions: Decisions::default() })
     }
 
     /// What exists.
@@ -129,8 +171,20 @@ impl Access {
     }
 
     /// The policies in force.
-    pub fn policies(&self) -> Arc<PolicySet> {
+    pub fn policies(&self) -> Arc<Policies> {
         self.policies.load_full()
+    }
+
+    /// Puts another base set in force, at once.
+    pub fn set_base(&self, base: impl Into<Arc<PolicySet>>) {
+        let base = base.into();
+        self.policies.rcu(|policies| policies.with_base(Arc::clone(&base)));
+    }
+
+    /// Puts an organization's own policies in force, at once; an empty text is none.
+    pub fn set_organization(&self, set: impl Into<Arc<OrganizationSet>>) {
+        let set = set.into();
+        self.policies.rcu(|policies| policies.with_organization(Arc::clone(&set)));
     }
 
     /// Who the peer is, now.
@@ -141,7 +195,30 @@ impl Access {
         // Read first: a change in between makes the judgement older than it says, never newer.
         let identity_epoch = self.directory.identity_epoch();
         let identity = peer.identify(&self.directory, identity_epoch)?;
-        Ok(Caller { peer: Arc::clone(peer), principal: identity.principal, identity_epoch })
+        Ok(Caller::new(peer, identity, identity_epoch))
+    }
+
+    /// The same, for one action: whoever is nobody only because its anchor's revocation list is past its next update may
+    /// bring a newer one. Otherwise nobody could, and the list speaks for itself: the anchor signed it.
+    ///
+    /// # Errors
+    /// As [`Access::identify`].
+    pub fn identify_for(&self, peer: &Arc<Peer>, action: Action) -> Result<Caller, IdentityError> {
+        let identity_epoch = self.directory.identity_epoch();
+        match self.identify(peer) {
+            Err(IdentityError::ListExpired { otherwise, .. }) if action == Action::UpdateRevocationList => {
+                Ok(Caller::new(peer, *otherwise, identity_epoch))
+            }
+            judged => judged,
+        }
+    }
+
+    /// Who a grant's caller would be by another registry.
+    ///
+    /// # Errors
+    /// [`IdentityError`]: nobody.
+    pub fn identify_by(&self, grant: &Grant, registry: &Registry) -> Result<Identity, IdentityError> {
+        grant.caller.peer.identify_by(registry, &self.directory)
     }
 
     /// Whose trust anchor vouches for a peer that is nobody.
@@ -160,11 +237,40 @@ impl Access {
         target: Target,
         context: Context,
     ) -> Result<Grant, Box<Denial>> {
-        let principal = caller.principal.clone();
-        let (resource, entry) = self.resource(&target);
-        let policies = self.policies.load_full();
-        let permit = policies.authorize(AccessRequest { principal, action, resource, context }).map_err(Box::new)?;
-        Ok(Grant { permit, caller: caller.clone(), target, entry, policies })
+        // Read first: what comes later makes the decision newer than it says, never older.
+        let identity_epoch = self.directory.identity_epoch();
+        let asked = self.asked(&caller.principal, &target);
+        let entry = self.entry(&target);
+        let question = Question { principal: &caller.principal, action, target: &target };
+        let known = self.decisions.find(question, &asked, entry.as_ref(), identity_epoch);
+        let remembered = match known {
+            Some(known) => known.permit(context, caller.session()),
+            None => Err(context),
+        };
+        let permit = match remembered {
+            Ok(permit) => permit,
+            Err(context) => {
+                let (principal, session) = (caller.principal.clone(), caller.session());
+                let request = self.request(principal, action, &target, entry.as_deref(), context, session);
+                let permit = asked.authorize(request).map_err(Box::new)?;
+                self.decisions.remember(question, &asked, entry.as_ref(), identity_epoch, &permit);
+                permit
+            }
+        };
+        Ok(Grant { permit, caller: caller.clone(), target, entry, asked })
+    }
+
+    /// What the policies would be asked, if `principal` asked for this under these circumstances now.
+    pub fn describe(
+        &self,
+        principal: Principal,
+        action: Action,
+        target: &Target,
+        context: Context,
+        session: Session,
+    ) -> AccessRequest {
+        let entry = self.entry(target);
+        self.request(principal, action, target, entry.as_deref(), context, session)
     }
 
     /// What a denied caller is told: that it was denied; only a key's owner learns that nothing but the key's purpose
@@ -200,59 +306,82 @@ impl Access {
     /// # Errors
     /// [`Error::Unidentified`], [`Error::Denied`] or [`Error::Precondition`]: something changed meanwhile.
     pub fn recheck(&self, grant: &Grant, version: Option<&KeyVersionName>) -> Result<(), Error> {
-        let (resource, entry) = match &grant.target {
-            Target::Key(name) => {
-                let entry = self.directory.key(name.key());
-                let same = match (&entry, &grant.entry) {
-                    (Some(now), Some(then)) => Arc::ptr_eq(now, then),
-                    (None, None) => true,
-                    _ => false,
-                };
-                if same && self.is_current(grant) {
-                    return grant.recheck_version(entry.as_deref(), version);
-                }
-                self.resource(&grant.target)
-            }
-            _ if self.is_current(grant) => return Ok(()),
-            _ => self.resource(&grant.target),
-        };
-        let caller = self.identify(&grant.caller.peer).map_err(|error| unidentified(&error))?;
-        let request = grant.permit.request();
-        if caller.principal != request.principal {
+        let entry = self.entry(&grant.target);
+        if same(entry.as_ref(), grant.entry.as_ref()) && self.is_current(grant) {
+            return grant.recheck_version(entry.as_deref(), version);
+        }
+        let AccessRequest { principal, action, context, .. } = grant.permit.request();
+        let caller = self.identify_for(&grant.caller.peer, *action).map_err(|error| unidentified(&error))?;
+        if caller.principal != *principal {
             return Err(Error::Denied);
         }
-        let again = AccessRequest {
-            principal: caller.principal,
-            action: request.action,
-            resource,
-            context: request.context.clone(),
-        };
+        let (session, context) = (caller.session(), context.clone());
+        let again = self.request(caller.principal, *action, &grant.target, entry.as_deref(), context, session);
         let _still = self.policies.load().authorize(again).map_err(|_| Error::Denied)?;
         grant.recheck_version(entry.as_deref(), version)
     }
 
     fn is_current(&self, grant: &Grant) -> bool {
         self.directory.identity_epoch() == grant.caller.identity_epoch
-            && Arc::ptr_eq(&self.policies.load(), &grant.policies)
+            && self.asked(&grant.caller.principal, &grant.target).are(&grant.asked)
+            && !grant.permit.reads_session()
             && !grant.caller.peer.has_expired()
     }
 
-    /// The resource as policies see it. The same look-up is made whether it exists or not.
-    fn resource(&self, target: &Target) -> (Resource, Option<Arc<KeyEntry>>) {
+    /// The policies that are asked.
+    fn asked(&self, principal: &Principal, target: &Target) -> Asked {
+        let home = principal.name.organization();
+        self.policies.load().asked(target.organization().filter(|organization| *organization == home))
+    }
+
+    /// The key, if one is meant and there is one.
+    fn entry(&self, target: &Target) -> Option<Arc<KeyEntry>> {
+        match target {
+            Target::Key(name) => self.directory.key(name.key()),
+            Target::Organization(_) | Target::Log(_) | Target::Deployment => None,
+        }
+    }
+
+    /// Full names of the groups of its organization that it is in.
+    fn groups_of(&self, principal: &Principal) -> Vec<String> {
+        self.directory.groups_of(&principal.name)
+    }
+
+    fn request(
+        &self,
+        principal: Principal,
+        action: Action,
+        target: &Target,
+        entry: Option<&KeyEntry>,
+        context: Context,
+        session: Session,
+    ) -> AccessRequest {
+        let groups = self.groups_of(&principal);
+        let resource = self.resource(&principal, target, entry);
+        AccessRequest { principal, groups, action, resource, context, session }
+    }
+
+    /// The resource as policies see it. The same look-ups are made whether it exists or not.
+    fn resource(&self, principal: &Principal, target: &Target, entry: Option<&KeyEntry>) -> Resource {
         match target {
             Target::Organization(name) => {
                 let enrolling_roles =
                     self.directory.organization(name).map(|found| found.enrolling_roles).unwrap_or_default();
-                (Resource::Organization { name: name.clone(), enrolling_roles }, None)
+                Resource::Organization { name: name.clone(), enrolling_roles }
             }
-            Target::Log(organization) => (Resource::Log { organization: organization.clone() }, None),
+            Target::Deployment => {
+                // Without an operator nobody may do anything with it, whoever it is said to belong to.
+                let operator = self.directory.operator();
+                let organization = operator.unwrap_or_else(|| principal.name.organization().clone());
+                Resource::Deployment { organization }
+            }
+            Target::Log(organization) => Resource::Log { organization: organization.clone() },
             Target::Key(name) => {
-                let entry = self.directory.key(name.key());
                 let number = match name {
                     KeyOrVersionName::Version(version) => Some(version.number()),
                     KeyOrVersionName::Key(_) => None,
                 };
-                let facts = entry.as_ref().and_then(|entry| {
+                let facts = entry.and_then(|entry| {
                     let version = entry.version(number)?;
                     Some(KeyFacts {
                         owner: entry.key.owner.clone(),
@@ -263,8 +392,28 @@ impl Access {
                         labels: entry.key.labels.clone(),
                     })
                 });
-                (Resource::Key { name: name.key().clone(), facts }, entry)
+                Resource::Key { name: name.key().clone(), facts }
             }
+        }
+    }
+}
+
+/// Whether these are one and the same entry, or none.
+fn same(one: Option<&Arc<KeyEntry>>, other: Option<&Arc<KeyEntry>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+impl Target {
+    /// The organization it belongs to; the service itself belongs to none.
+    pub fn organization(&self) -> Option<&OrganizationName> {
+        match self {
+            Self::Organization(name) | Self::Log(name) => Some(name),
+            Self::Key(name) => Some(name.key().organization()),
+            Self::Deployment => None,
         }
     }
 }
@@ -279,6 +428,7 @@ impl std::fmt::Display for Target {
         match self {
             Self::Organization(name) | Self::Log(name) => name.fmt(f),
             Self::Key(name) => name.fmt(f),
+            Self::Deployment => f.write_str("deployment"),
         }
     }
 }

@@ -1,22 +1,28 @@
 //! The first steps of every request: who asks, what it may cost, and whether policy allows it.
 //!
 //! **Invariants**: every denial stands in the log, one by one within the caller's budget, counted beyond it; the budget
-//! is charged before anything durable is written, so that nobody fills another's log.
+//! is charged before anything durable is written, so that nobody fills another's log. Whoever floods waits for its
+//! refusals, and nobody else does.
 //!
 //! **Not here**: the decision itself (`access`, `policy`).
 
 mod floods;
+mod nodes;
 
 pub use floods::Floods;
 
 use crate::{
     access::{Access, Caller, Grant, Peer, Target, unidentified},
     audit::{AuditLog, Draft, unavailable},
+    changes::Changes,
     error::Error,
-    model::{Action, RequestId},
+    identity::IdentityError,
+    limits::Limits,
+    model::{Action, KeyOrVersionName, RequestId},
     policy::Context,
 };
 use chancery_api::reasons;
+use nodes::Sightings;
 use std::sync::Arc;
 
 /// See the module.
@@ -24,27 +30,50 @@ pub struct Admission {
     access: Arc<Access>,
     audit: Arc<AuditLog>,
     floods: Arc<Floods>,
+    limits: Arc<Limits>,
+    sightings: Arc<Sightings>,
 }
 
 impl Admission {
-    /// Over these decisions and this log.
-    pub fn new(access: Arc<Access>, audit: Arc<AuditLog>, floods: Arc<Floods>) -> Self {
-        Self { access, audit, floods }
+    /// Over these decisions, these limits, and this log with what is put into it.
+    pub fn new(
+        access: Arc<Access>,
+        audit: Arc<AuditLog>,
+        floods: Arc<Floods>,
+        limits: Arc<Limits>,
+        changes: Arc<Changes>,
+    ) -> Self {
+        let sightings = Arc::new(Sightings::new(Arc::clone(&floods), changes));
+        Self { access, audit, floods, limits, sightings }
     }
 
-    /// Identifies the caller.
+    /// Identifies the caller, and charges it for the request. A node whose public key was not seen before is recorded
+    /// first.
     ///
     /// # Errors
-    /// [`Error::Unidentified`], recorded or counted; [`Error::Unavailable`] when it could not be recorded.
+    /// [`Error::Unidentified`], recorded or counted; [`Error::Exhausted`] beyond a limit, counted, and where too many new
+    /// nodes come; [`Error::Unavailable`] when it could not be recorded.
     pub async fn identify(&self, peer: &Arc<Peer>, action: Action) -> Result<Caller, Error> {
-        let error = match self.access.identify(peer) {
-            Ok(caller) => return Ok(caller),
+        let mut identified = self.access.identify_for(peer, action);
+        if let Err(IdentityError::KeyUnseen { principal, public_key_sha256 }) = identified {
+            self.sightings.record(*principal, public_key_sha256).await?;
+            identified = self.access.identify_for(peer, action);
+        }
+        let error = match identified {
+            Ok(caller) => {
+                return match self.limits.charge(&peer.address(), &caller, action) {
+                    Ok(()) => Ok(caller),
+                    Err(error) => Err(self.rejected(&caller, error).await),
+                };
+            }
             Err(error) => error,
         };
         let organization = self.access.vouching(peer).map(|name| name.id().to_owned()).unwrap_or_default();
         if self.floods.may_record(&organization, "", error.reason()) {
             let draft = Draft::unidentified(&organization, peer.fingerprint(), action.as_str(), error.reason());
             self.audit.append(draft).await.map_err(|error| unavailable(&error))?;
+        } else {
+            self.floods.pace(&organization).await;
         }
         Err(unidentified(&error))
     }
@@ -69,8 +98,43 @@ impl Admission {
         let name = &denial.request().principal.name;
         if self.floods.may_record(name.organization().id(), name.id(), reasons::DENIED) {
             self.audit.append(Draft::denial(&denial, &target, request)).await.map_err(|error| unavailable(&error))?;
+        } else {
+            self.floods.pace(name.organization().id()).await;
         }
         Err(self.access.told(&denial))
+    }
+
+    /// Asks the policies about a key, and charges the key if it is to be used.
+    ///
+    /// # Errors
+    /// As [`Admission::authorize`]; [`Error::Exhausted`], counted.
+    pub async fn authorize_use(
+        &self,
+        caller: &Caller,
+        action: Action,
+        key: &KeyOrVersionName,
+        context: Context,
+        request: &RequestId,
+    ) -> Result<Grant, Error> {
+        let grant = self.authorize(caller, action, Target::Key(key.clone()), context, request).await?;
+        if action.uses_key() {
+            match self.limits.charge_key(key.key()) {
+                Ok(()) => {}
+                Err(error) => return Err(self.rejected(caller, error).await),
+            }
+        }
+        Ok(grant)
+    }
+
+    /// Counts a use of a key that is about to be made against its quotas.
+    ///
+    /// # Errors
+    /// [`Error::Exhausted`], counted; [`Error::Unavailable`].
+    pub async fn take_use(&self, grant: &Grant) -> Result<(), Error> {
+        match self.limits.take(grant).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.rejected(grant.caller(), error).await),
+        }
     }
 
     /// Identifies and authorizes a caller who only reads.
@@ -82,15 +146,24 @@ impl Admission {
         self.authorize(&caller, action, target, Context::new(), &RequestId::default()).await
     }
 
-    /// Counts a rejected request against its caller. Rejections are recorded only when they come in floods.
-    pub fn rejected(&self, caller: &Caller, error: &Error) {
+    /// Counts a request that is rejected or exceeds a limit against its caller: the error that it is told, once its turn
+    /// has come. Rejections are recorded only when they come in floods.
+    pub async fn rejected(&self, caller: &Caller, error: Error) -> Error {
         let name = &caller.principal().name;
-        self.floods.may_record(name.organization().id(), name.id(), error.reason());
+        if !self.floods.may_record(name.organization().id(), name.id(), error.reason()) {
+            self.floods.pace(name.organization().id()).await;
+        }
+        error
     }
 
     /// What exists, and who may do what with it.
     pub fn access(&self) -> &Arc<Access> {
         &self.access
+    }
+
+    /// What callers may spend.
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.limits
     }
 
     /// The log.

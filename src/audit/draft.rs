@@ -8,11 +8,12 @@ use crate::{
     enclave::Witness,
     error::{Error, Performed},
     model::{Key, Mechanism, Principal, RequestId, Scheduled},
-    policy::{AccessRequest, Context, Denial, Resource},
+    policy::{Decision, Denial, OrganizationSet, PolicySet, Resource},
     store::Row,
 };
 use chancery_audit::record::{
-    ContextValue, Count, Genesis, Kind, Outcome, PolicySet, Principal as RecordedPrincipal, Record, SignatureCheck,
+    ContextValue, Count, Genesis, Kind, Outcome, PolicyFile, PolicySet as RecordedPolicies,
+    Principal as RecordedPrincipal, Record, SignatureCheck,
 };
 
 /// See the module.
@@ -28,15 +29,12 @@ fn principal(of: &Principal) -> RecordedPrincipal {
     }
 }
 
-fn context(of: &Context) -> Vec<ContextValue> {
-    of.iter().map(|(key, value)| ContextValue { key: key.to_owned(), value }).collect()
-}
-
 fn resource(of: &Resource) -> String {
     match of {
         Resource::Organization { name, .. } => name.to_string(),
         Resource::Key { name, .. } => name.to_string(),
         Resource::Log { organization } => organization.to_string(),
+        Resource::Deployment { .. } => "deployment".to_owned(),
     }
 }
 
@@ -45,7 +43,8 @@ impl Draft {
         Self(Box::new(Record { kind: kind.into(), action: action.into(), ..Record::default() }))
     }
 
-    fn decided(kind: Kind, request: &AccessRequest, policies: &[String], hash: &[u8; 32], of: &RequestId) -> Self {
+    fn decided(kind: Kind, decision: &Decision, of: &RequestId) -> Self {
+        let request = decision.request();
         let mut draft = Self::of(kind, request.action.as_str());
         draft.0.principal = Some(principal(&request.principal));
         draft.0.resource = resource(&request.resource);
@@ -57,17 +56,19 @@ impl Draft {
             draft.0.algorithm = key.algorithm.to_string();
             draft.0.protection = key.protection.to_string();
         }
-        draft.0.context = context(&request.context);
-        draft.0.policy_ids = policies.to_vec();
-        draft.0.policy_set_hash = hash.to_vec();
+        let context = decision.recorded_context();
+        draft.0.context = context.map(|(key, value)| ContextValue { key: key.to_owned(), value }).collect();
+        draft.0.policy_ids = decision.policy_ids().to_vec();
+        draft.0.policy_set_hash = decision.policy_set_hash().to_vec();
+        draft.0.organization_policy_set_hash =
+            decision.organization_policy_set_hash().map(|hash| hash.to_vec()).unwrap_or_default();
         draft.0.request_id = of.id.clone();
         draft.0.request_hash = of.hash.to_vec();
         draft
     }
 
     fn granted(kind: Kind, grant: &Grant, of: &RequestId) -> Self {
-        let permit = grant.permit();
-        let draft = Self::decided(kind, permit.request(), permit.policy_ids(), permit.policy_set_hash(), of);
+        let draft = Self::decided(kind, grant.permit(), of);
         match grant.target() {
             Target::Key(name) => draft.resource(name),
             _ => draft,
@@ -131,8 +132,7 @@ impl Draft {
 
     /// Policy said no.
     pub fn denial(denial: &Denial, target: &Target, of: &RequestId) -> Self {
-        let (ids, hash) = (denial.policy_ids(), denial.policy_set_hash());
-        let mut draft = Self::decided(Kind::Denial, denial.request(), ids, hash, of);
+        let mut draft = Self::decided(Kind::Denial, denial, of);
         draft.0.outcome = Outcome::Denied.into();
         draft.0.reason = if denial.evaluation_errors().is_empty() { "DENIED" } else { "EVALUATION_ERROR" }.into();
         draft.resource(target)
@@ -174,11 +174,30 @@ impl Draft {
         draft.states(rows)
     }
 
-    /// The text of a policy set.
-    pub fn policy_set(set: PolicySet) -> Self {
+    /// A dangerous operation was permitted, and waits for a second officer.
+    pub fn approval_requested(grant: &Grant, of: &RequestId, row: &Row) -> Self {
+        let mut draft = Self::granted(Kind::StateChange, grant, of);
+        draft.0.action = "RequestApproval".into();
+        draft.resource(&row.name()).states(std::slice::from_ref(row))
+    }
+
+    /// The text of the base policies.
+    pub fn policy_set(set: &PolicySet) -> Self {
+        let file = |(path, text): &(String, String)| PolicyFile { path: path.clone(), text: text.clone() };
         let mut draft = Self::of(Kind::PolicySet, "LoadPolicies");
-        draft.0.policy_set_hash.clone_from(&set.hash);
-        draft.0.policy_set = Some(set);
+        draft.0.policy_set_hash = set.hash().to_vec();
+        let files = set.files().iter().map(file).collect();
+        draft.0.policy_set = Some(RecordedPolicies { hash: set.hash().to_vec(), files });
+        draft
+    }
+
+    /// The text of an organization's own policies.
+    pub fn organization_policy_set(set: &OrganizationSet) -> Self {
+        let path = format!("{}/policies", set.organization());
+        let mut draft = Self::of(Kind::PolicySet, "LoadPolicies").resource(&path);
+        draft.0.organization_policy_set_hash = set.hash().to_vec();
+        let files = vec![PolicyFile { path, text: set.text().to_owned() }];
+        draft.0.policy_set = Some(RecordedPolicies { hash: set.hash().to_vec(), files });
         draft
     }
 
@@ -189,6 +208,18 @@ impl Draft {
         draft.0.request_id = request_id.into();
         draft.0.outcome = outcome.into();
         draft.after(intent)
+    }
+
+    /// On whose account the service does it.
+    pub fn of_principal(mut self, of: &Principal) -> Self {
+        self.0.principal = Some(principal(of));
+        self
+    }
+
+    /// Why, as a word for programs.
+    pub fn reason(mut self, reason: &'static str) -> Self {
+        self.0.reason = reason.into();
+        self
     }
 
     /// The resource, where it is more than the decision's.

@@ -12,6 +12,8 @@ mod draft;
 mod durable;
 mod files;
 mod query;
+mod shares;
+mod users;
 mod uses;
 mod writer;
 
@@ -20,6 +22,8 @@ pub use directory::{CreateError, OpenError, Places, ReadLog, create, read, requi
 pub use draft::Draft;
 pub use files::Tail;
 pub use query::{Page, Query};
+pub use shares::{Shares, Taken, day, until_next_day};
+pub use users::{DAYS, User, Users};
 pub use uses::{RecordedUse, ReleasedUse};
 
 pub(crate) use files::replace;
@@ -29,7 +33,7 @@ use crate::{
     crypto::{Form, FormError, Written},
     enclave::{Checked, CheckedSignature, Failed},
     error::{Error, Performed as Done},
-    model::RequestId,
+    model::{KeyOrVersionName, RequestId},
 };
 use chancery_api::reasons;
 use chancery_audit::{merkle::Frontier, record::Record};
@@ -66,6 +70,8 @@ struct Shared {
     /// The tree over all durable records.
     tree: Mutex<Frontier>,
     index: Mutex<query::Index>,
+    shares: Arc<Shares>,
+    users: Mutex<Users>,
     writable: AtomicBool,
     /// No record is taken any more.
     closed: AtomicBool,
@@ -124,11 +130,13 @@ impl Recorded {
 }
 
 impl AuditLog {
-    /// Starts the writer at the end of a log that was read.
-    pub fn start(tail: Tail, deadline: Duration) -> Self {
+    /// Starts the writer at the end of a log that was read; `users` are those in it, and `shares` what its records took.
+    pub fn start(tail: Tail, users: Users, shares: Arc<Shares>, deadline: Duration) -> Self {
         let shared = Arc::new(Shared {
+            shares,
             tree: Mutex::new(tail.tree.clone()),
             index: Mutex::new(tail.index.clone()),
+            users: Mutex::new(users),
             writable: AtomicBool::new(true),
             closed: AtomicBool::new(false),
         });
@@ -214,6 +222,11 @@ impl AuditLog {
         Ok(Recorded { grant, written, version: name, index })
     }
 
+    /// What each organization's records took today.
+    pub fn shares(&self) -> &Arc<Shares> {
+        &self.shared.shares
+    }
+
     /// Whether the last record could be written.
     pub fn is_writable(&self) -> bool {
         self.shared.writable.load(Ordering::Acquire)
@@ -223,6 +236,11 @@ impl AuditLog {
     pub fn tree(&self) -> (u64, [u8; 32]) {
         let tree = self.shared.tree.lock().unwrap_or_else(PoisonError::into_inner);
         (tree.size(), tree.root())
+    }
+
+    /// Who used a key, or one version of it, on one of the last `days`.
+    pub fn users(&self, of: &KeyOrVersionName, days: u32) -> Vec<User> {
+        self.shared.users.lock().unwrap_or_else(PoisonError::into_inner).of(of, days)
     }
 
     /// One page of durable records.

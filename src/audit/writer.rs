@@ -120,6 +120,11 @@ impl Writer {
                 let mut index = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
                 index.extend_from(&self.tail.index);
                 drop(index);
+                let written = jobs.iter().filter_map(|job| job.record.as_deref());
+                self.shared.shares.add(written.zip(records.iter().map(Vec::len)));
+                let mut users = self.shared.users.lock().unwrap_or_else(PoisonError::into_inner);
+                jobs.iter().filter_map(|job| job.record.as_ref()).for_each(|record| users.add(record));
+                drop(users);
                 self.shared.writable.store(true, Ordering::Release);
                 for (job, index) in jobs.into_iter().zip(first..) {
                     let _ = job.reply.send(Ok(index));

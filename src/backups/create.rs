@@ -15,7 +15,7 @@ use crate::{
 use chancery_transfer::backup::{BackupError, file::Writer};
 use prost::Message;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 use tokio::sync::mpsc;
 
 /// A backup to make.
@@ -94,7 +94,11 @@ impl Backups {
         let context = Context::new().number("threshold", new.threshold.into()).text("custodians", custodians.join(" "));
         let grant = self.admission.authorize(&caller, action, target, context, &request).await?;
         self.organization(&new.organization)?;
-        let custodians = self.custodians(&new).inspect_err(|error| self.admission.rejected(&caller, error))?;
+        let custodians = match self.custodians(&new) {
+            Ok(custodians) => custodians,
+            Err(error) => return Err(self.admission.rejected(&caller, error).await),
+        };
+        let approval = self.approvals.require(&grant, &request, summary(&new)).await?;
         let name = new_name(&new.organization)?;
         let begun = Backup {
             name: name.clone(),
@@ -107,10 +111,10 @@ impl Backups {
         };
         // Nothing is left half done by a crash, but what leaves must stand in the log before it does: a caller who hangs
         // up has the keys that were sent, and so the backup stays known.
-        let rows = vec![Row::Backup(begun.clone())];
+        let rows: Vec<_> = std::iter::once(Row::Backup(begun.clone())).chain(approval).collect();
         let intent = Draft::intent(&grant, &request).resource(&name).states(&rows);
         let intent = self.changes.apply(intent, rows).await?;
-        let made = self.write(begun, &new, &custodians, &answers).await;
+        let made = self.write(&grant, begun, &new, &custodians, &answers).await;
         let (backup, chunk) = match made {
             Ok(made) => made,
             Err(error) => {
@@ -145,12 +149,17 @@ impl Backups {
         if !(1..=new.custodians.len()).contains(&(new.threshold as usize)) {
             return Err(Error::invalid("threshold", "1 to the number of custodians"));
         }
+        // Somebody's two shares would count as two custodians'.
+        let mut named = HashSet::new();
+        if let Some((twice, _)) = new.custodians.iter().find(|(principal, _)| !named.insert(principal)) {
+            return Err(Error::invalid(field, format!("{twice} is named twice; each custodian holds one share")));
+        }
         let known = |(principal, public_key): &(PrincipalName, Vec<u8>)| {
             let registration = self.changes.directory().registration(principal);
             match registration {
                 Some(found)
                     if principal.organization() == &new.organization
-                        && found.public_key_sha256 == sha256(public_key) =>
+                        && found.public_keys_sha256.contains(&sha256(public_key)) =>
                 {
                     Ok(Custodian { principal: principal.to_string(), public_key: public_key.clone() })
                 }
@@ -163,6 +172,7 @@ impl Backups {
     /// The file, but for its last bytes, which come back with the backup's description.
     async fn write(
         &self,
+        grant: &Grant,
         begun: Backup,
         new: &NewBackup,
         custodians: &[Custodian],
@@ -181,12 +191,15 @@ impl Backups {
             let Some(last) = page.last() else { break };
             after = Some(last.key.name.clone());
             for entry in page {
+                // Whoever is locked out meanwhile gets no more of it, and no end: what was sent is no backup.
+                self.admission.access().recheck(grant, None)?;
                 self.write_key(name, &entry, &mut writer, &mut sink).await?;
                 sink.flush(CHUNK).await?;
             }
         }
         sink.flush(1).await?;
         let trailer = self.enclave.end_backup(name, writer.states_sha256(), false).await?;
+        self.admission.access().recheck(grant, None)?;
         writer.finish(&trailer, &mut sink.buffer).map_err(malformed)?;
         let Sink { buffer, mut hash, versions, token_versions, .. } = sink;
         hash.update(&buffer);
@@ -222,6 +235,12 @@ impl Backups {
         }
         Ok(())
     }
+}
+
+fn summary(new: &NewBackup) -> String {
+    let custodians: Vec<_> = new.custodians.iter().map(|(principal, _)| principal.id()).collect();
+    let (organization, threshold) = (&new.organization, new.threshold);
+    format!("all ENCLAVE keys of {organization} leave, for any {threshold} of {} to open", custodians.join(", "))
 }
 
 /// A name that sorts by time.

@@ -7,89 +7,31 @@
 
 use super::{
     Backups,
+    asked::{LoggedStates, RestorePart, RestoreRequest},
     restored::{Fate, Logged, Rows, logged, row_to_record},
 };
 use crate::{
-    access::{Grant, Peer, Target},
+    access::{Caller, Grant, Peer, Target},
     audit::{Draft, unavailable},
+    changes::Busy,
+    crypto::sha256,
     directory::KeyEntry,
     error::Error,
-    keys::Busy,
     model::{Action, Backup, Key, KeyName, KeyVersion, KeyVersionName, OrganizationName, Protection, RequestId},
-    policy::Context,
     store::{Row, WrappedKey},
 };
 use chancery_api::reasons;
-use chancery_audit::checkpoint::Checkpoint;
 use chancery_transfer::backup::{
     BackupError, Header,
     file::{Frame, Reader},
 };
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, HashMap},
     pin::pin,
     sync::Arc,
 };
-
-/// A backup to bring back.
-#[derive(Debug, Clone)]
-pub struct RestoreRequest {
-    /// Whose keys.
-    pub organization: OrganizationName,
-    /// The restore job that the shares are sealed to.
-    pub job: Vec<u8>,
-    /// Custodians' shares, sealed.
-    pub shares: Vec<Vec<u8>>,
-    /// The checkpoint of the log of the backup's deployment; empty: there is none.
-    pub checkpoint: String,
-    /// Last states of the organization's keys and versions in that log.
-    pub logged_states: Vec<Vec<u8>>,
-    /// There is no such log.
-    pub without_log: bool,
-}
-
-/// The most bytes of logged states: those of some 200,000 keys.
-const MOST_STATES: usize = 256 << 20;
-/// The longest origin of a log that is recorded, in bytes.
-const LONGEST_ORIGIN: usize = 256;
-
-impl RestoreRequest {
-    /// Takes in further states.
-    ///
-    /// # Errors
-    /// [`Error::Rejected`] once they are too many.
-    pub fn add_states(&mut self, states: Vec<Vec<u8>>) -> Result<(), Error> {
-        self.logged_states.extend(states);
-        let bytes: usize = self.logged_states.iter().map(Vec::len).sum();
-        if bytes <= MOST_STATES {
-            return Ok(());
-        }
-        let message = format!("over {MOST_STATES} bytes");
-        Err(Error::Rejected { reason: reasons::TOO_LARGE, field: "logged_states", message })
-    }
-
-    /// What is decided on and recorded: which log the caller verified, or that there was none.
-    fn context(&self) -> Result<Context, Error> {
-        let context = Context::new().flag("withoutLog", self.without_log);
-        if self.checkpoint.is_empty() {
-            if self.logged_states.is_empty() {
-                return Ok(context);
-            }
-            return Err(Error::invalid("logged_states", "name the log that they are of: give its checkpoint"));
-        }
-        let text = self.checkpoint.split_once("\n\n").map(|(text, _signatures)| format!("{text}\n"));
-        let checkpoint = Checkpoint::parse(text.as_deref().unwrap_or(&self.checkpoint));
-        let checkpoint = checkpoint.map_err(|error| Error::invalid("checkpoint", error))?;
-        if checkpoint.origin.len() > LONGEST_ORIGIN {
-            return Err(Error::invalid("checkpoint", format!("its origin is over {LONGEST_ORIGIN} bytes")));
-        }
-        let states = i64::try_from(self.logged_states.len()).unwrap_or(i64::MAX);
-        let log = format!("{} {}", checkpoint.origin, checkpoint.size);
-        Ok(context.text("log", log).number("loggedStates", states))
-    }
-}
 
 /// What came back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,11 +62,13 @@ struct Work<'a> {
     unproven: HashMap<String, Vec<u8>>,
     /// Keys of which something comes back: nobody else makes a version that a restored key would take the place of.
     held: BTreeMap<KeyName, Busy>,
+    /// Closes the second officer's approval, until it is recorded.
+    approval: Option<Row>,
     counts: Restored,
 }
 
 impl Backups {
-    /// Brings a backup's keys back.
+    /// Brings a backup's keys back. Nothing of `parts` is read for a caller who may not.
     ///
     /// # Errors
     /// [`Error`]. Nothing came into force, unless the log could not be written half way: then ask again.
@@ -132,31 +76,86 @@ impl Backups {
         &self,
         peer: Arc<Peer>,
         asked: RestoreRequest,
-        chunks: impl Stream<Item = Result<Vec<u8>, Error>> + Send,
+        parts: impl Stream<Item = Result<RestorePart, Error>> + Send,
         request: RequestId,
     ) -> Result<Restored, Error> {
-        let action = Action::RestoreBackup;
-        let caller = self.admission.identify(&peer, action).await?;
-        let context = asked.context().inspect_err(|error| self.admission.rejected(&caller, error))?;
-        let target = Target::Organization(asked.organization.clone());
-        let grant = self.admission.authorize(&caller, action, target, context, &request).await?;
+        let caller = self.admission.identify(&peer, Action::RestoreBackup).await?;
+        // First by what the header says: the states are not known yet.
+        let may = self.authorize_restore(&caller, &asked, 0, &request).await?;
         self.organization(&asked.organization)?;
-        let result = self.restore_granted(&grant, &asked, chunks, &request).await;
-        let draft = match &result {
-            Ok(_) => Draft::outcome(&grant, &request),
-            Err(error) => Draft::failed(&grant, &request, error),
+        let mut parts = pin!(parts);
+        let collected = match self.alone(&asked.organization) {
+            Ok(alone) => collect(&asked, &mut parts).await.map(|collected| (alone, collected)),
+            Err(error) => Err(error),
         };
-        self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;
-        result
+        let (_alone, (states, first)) = match collected {
+            Ok(collected) => collected,
+            Err(error) => return Err(self.admission.rejected(&caller, error).await),
+        };
+        // The states took their time: whoever was locked out meanwhile asks for no approval.
+        if let Err(error) = self.admission.access().recheck(&may, None) {
+            return Err(self.restore_failed(&may, &request, error).await);
+        }
+        let grant = self.authorize_restore(&caller, &asked, states.all().len(), &request).await?;
+        let chunks = stream::once(async { Ok(first) }).chain(parts.map(|part| match part? {
+            RestorePart::Chunk(chunk) => Ok(chunk),
+            RestorePart::States(_) => Err(Error::invalid("chunk", "every message after the first chunk is one")),
+        }));
+        match self.restore_granted(&grant, &asked, &states, chunks, &request).await {
+            Ok((restored, approval)) => {
+                let rows: Vec<_> = approval.into_iter().collect();
+                self.changes.apply(Draft::outcome(&grant, &request).states(&rows), rows).await?;
+                Ok(restored)
+            }
+            Err(error) => Err(self.restore_failed(&grant, &request, error).await),
+        }
+    }
+
+    /// Records why a restore failed: the error that the caller is told.
+    async fn restore_failed(&self, grant: &Grant, request: &RequestId, error: Error) -> Error {
+        let recorded = self.admission.audit().append(Draft::failed(grant, request, &error)).await;
+        recorded.err().map_or(error, |error| unavailable(&error))
+    }
+
+    async fn authorize_restore(
+        &self,
+        caller: &Caller,
+        asked: &RestoreRequest,
+        states: usize,
+        request: &RequestId,
+    ) -> Result<Grant, Error> {
+        let context = match asked.context(states) {
+            Ok(context) => context,
+            Err(error) => return Err(self.admission.rejected(caller, error).await),
+        };
+        let target = Target::Organization(asked.organization.clone());
+        self.admission.authorize(caller, Action::RestoreBackup, target, context, request).await
+    }
+
+    /// Another officer's word for this backup, with these states of this log or none.
+    async fn approved(
+        &self,
+        grant: &Grant,
+        asked: &RestoreRequest,
+        states: &LoggedStates,
+        header: &[u8],
+        request: &RequestId,
+    ) -> Result<Option<Row>, Error> {
+        let backup = Header::decode(header).map_err(|error| tampered(&error))?;
+        let hash = sha256(&[&asked.terms[..], &states.sha256(), header].concat());
+        let with = asked.summary(states.all().len())?;
+        let summary = format!("the keys of {} of deployment {} come back{with}", backup.backup, backup.deployment);
+        self.approvals.require(grant, &RequestId { id: request.id.clone(), hash }, summary).await
     }
 
     async fn restore_granted(
         &self,
         grant: &Grant,
         asked: &RestoreRequest,
+        states: &LoggedStates,
         chunks: impl Stream<Item = Result<Vec<u8>, Error>> + Send,
         request: &RequestId,
-    ) -> Result<Restored, Error> {
+    ) -> Result<(Restored, Option<Row>), Error> {
         let mut hash = Sha256::new();
         let mut chunks = pin!(chunks.inspect(|chunk| hash.update(chunk.as_deref().unwrap_or_default())));
         let mut reader = Reader::default();
@@ -168,13 +167,15 @@ impl Backups {
             }
         };
         let made_here = self.check_header(&header, asked)?;
+        let approval = self.approved(grant, asked, states, &header, request).await?;
+        let logged = logged(states.all(), &asked.organization)?;
         // Held until the rows are in force: the generation must not be destroyed meanwhile.
         let wrapping = self.keys.wrapping(&asked.organization).await?;
         let backup = self.enclave.begin_restore(asked.job.clone(), header, asked.shares.clone()).await?;
         let mut work = Work {
             organization: &asked.organization,
             backup: backup.clone(),
-            logged: logged(&asked.logged_states, &asked.organization)?,
+            logged,
             generation: wrapping.number(),
             rows: Rows::default(),
             expected: None,
@@ -182,6 +183,7 @@ impl Backups {
             kept: Vec::new(),
             unproven: HashMap::new(),
             held: BTreeMap::new(),
+            approval,
             counts: Restored::default(),
         };
         let read = self.read(&mut work, &mut reader, chunks).await;
@@ -197,14 +199,16 @@ impl Backups {
                 Err(error)
             }
         };
+        // The file took its time: whoever was locked out meanwhile brings nothing back.
+        let sealed = sealed.and_then(|_| self.admission.access().recheck(grant, None));
         let done = match sealed {
-            Ok(_) => self.put_in_force(grant, &mut work, request).await,
+            Ok(()) => self.put_in_force(grant, &mut work, request).await,
             Err(error) => Err(error),
         };
         if done.is_err() {
             self.forget(&work).await;
         }
-        done.map(|()| work.counts)
+        done.map(|()| (work.counts, work.approval))
     }
 
     /// The log of the backup's deployment says what was destroyed since: this deployment's own, or one that came along.
@@ -351,6 +355,7 @@ impl Backups {
                 self.enclave.close(&lost.version).await?;
             }
             rows.extend(coming.into_iter().map(Row::KeyVersion));
+            rows.extend(work.approval.take());
             let draft = Draft::outcome(grant, request).resource(&name).states(&rows);
             self.changes.apply(draft, rows).await?;
             self.store.keep_wrapped(found).await.map_err(Error::internal)?;
@@ -370,6 +375,21 @@ impl Backups {
             tracing::warn!(%error, "wrapped keys of a restore that failed stay in the store until the next start");
         }
     }
+}
+
+/// The states that come before the file, and its first piece.
+async fn collect(
+    asked: &RestoreRequest,
+    parts: &mut (impl Stream<Item = Result<RestorePart, Error>> + Unpin),
+) -> Result<(LoggedStates, Vec<u8>), Error> {
+    let mut states = LoggedStates::default();
+    while let Some(part) = parts.next().await {
+        match part? {
+            RestorePart::States(more) => states.add(asked, more)?,
+            RestorePart::Chunk(chunk) => return Ok((states, chunk)),
+        }
+    }
+    Err(Error::invalid("chunk", "after the header and the states come chunks"))
 }
 
 /// A key whose primary version is one that comes along.
@@ -403,41 +423,5 @@ fn missing_entry() -> Error {
     Error::Precondition {
         reason: reasons::TAMPERED,
         message: "the backup lacks an entry of one of its versions".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn asked(checkpoint: &str, logged_states: Vec<Vec<u8>>) -> RestoreRequest {
-        RestoreRequest {
-            organization: OrganizationName::from_id("org1").unwrap(),
-            job: Vec::new(),
-            shares: Vec::new(),
-            checkpoint: checkpoint.into(),
-            logged_states,
-            without_log: false,
-        }
-    }
-
-    #[test]
-    fn the_context_says_with_which_log_a_restore_is_done() {
-        let said = |asked: RestoreRequest| {
-            let context = asked.context()?;
-            Ok::<Vec<_>, Error>(context.iter().map(|(name, value)| format!("{name}={value}")).collect())
-        };
-        let text = Checkpoint { origin: "example/audit".into(), size: 12, root: [7; 32] }.text();
-        let log = ["log=example/audit 12", "loggedStates=2", "withoutLog=false"];
-        for note in [text.clone(), format!("{text}\n\u{2014} example/audit Az3grlgtzPICa5OS\n")] {
-            assert_eq!(said(asked(&note, vec![Vec::new(); 2])).unwrap(), log);
-        }
-        assert_eq!(said(asked("", Vec::new())).unwrap(), ["withoutLog=false"]);
-        for (checkpoint, states, field) in [("", 1, "logged_states"), ("a log of mine", 0, "checkpoint")] {
-            match said(asked(checkpoint, vec![Vec::new(); states])) {
-                Err(Error::Rejected { field: named, .. }) => assert_eq!(named, field),
-                other => panic!("{other:?}"),
-            }
-        }
     }
 }

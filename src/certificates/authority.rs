@@ -2,6 +2,7 @@
 
 use super::{CertificateError, PublicKey};
 use der::{Decode, Encode};
+use sha2::{Digest, Sha256};
 use std::ops::RangeInclusive;
 use x509_cert::{
     Certificate, TbsCertificate,
@@ -16,6 +17,7 @@ pub struct AuthorityCertificate {
     subject: Name,
     public_key: PublicKey,
     key_identifier: Vec<u8>,
+    signs_lists: bool,
     validity: RangeInclusive<u64>,
 }
 
@@ -41,7 +43,7 @@ impl AuthorityCertificate {
         }
         // RFC 5280 §6.1.4 (n): without the extension the key's use is not restricted.
         let usage = certified.get_extension::<KeyUsage>().map_err(&malformed)?;
-        if usage.is_some_and(|(_, usage)| !usage.key_cert_sign()) {
+        if usage.as_ref().is_some_and(|(_, usage)| !usage.key_cert_sign()) {
             return Err(CertificateError::Issuer("its certificate does not allow issuing (no keyCertSign)".into()));
         }
         if certified.subject().is_empty() {
@@ -57,6 +59,7 @@ impl AuthorityCertificate {
                 None => public_key.key_identifier().to_vec(),
             },
             public_key,
+            signs_lists: usage.is_none_or(|(_, usage)| usage.crl_sign()),
             validity: validity(certified),
         })
     }
@@ -81,10 +84,20 @@ impl AuthorityCertificate {
         &self.key_identifier
     }
 
+    /// Whether its key may sign revocation lists (RFC 5280 §6.3.3 (f)).
+    pub fn signs_lists(&self) -> bool {
+        self.signs_lists
+    }
+
     /// notBefore to notAfter, both inclusive, in seconds since the Unix epoch.
     pub fn validity(&self) -> &RangeInclusive<u64> {
         &self.validity
     }
+}
+
+/// The last part of a trust anchor's name, from its certificate, DER.
+pub(crate) fn authority_id(certificate: &[u8]) -> String {
+    hex::encode(&Sha256::digest(certificate)[..16])
 }
 
 /// notBefore to notAfter, both inclusive (RFC 5280 §4.1.2.5), in seconds since the Unix epoch.

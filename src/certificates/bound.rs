@@ -1,6 +1,6 @@
 //! A certificate that someone brings for a key kept here.
 
-use super::{CertificateError, authority::validity, der_or_pem::der_or_pem};
+use super::{CertificateError, MAXIMUM_REQUEST_SIZE, authority::validity, der_or_pem::der_or_pem};
 use der::{Decode, Encode};
 use std::ops::RangeInclusive;
 use x509_cert::Certificate;
@@ -22,7 +22,7 @@ impl BoundCertificate {
     /// [`CertificateError::TooLarge`] or [`CertificateError::Malformed`].
     pub fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
         let malformed = CertificateError::malformed(WHAT);
-        let der = der_or_pem(bytes, WHAT, &["CERTIFICATE"])?;
+        let der = der_or_pem(bytes, MAXIMUM_REQUEST_SIZE, WHAT, &["CERTIFICATE"])?;
         let certificate = Certificate::from_der(&der).map_err(&malformed)?;
         let certified = certificate.tbs_certificate();
         Ok(Self {

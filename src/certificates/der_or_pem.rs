@@ -1,16 +1,18 @@
 //! Structures as people have them in files: DER, or PEM around it.
 
-use super::{CertificateError, MAXIMUM_REQUEST_SIZE};
+use super::CertificateError;
 use std::borrow::Cow;
 
-/// The DER of one structure, which stands there as it is or as PEM (RFC 7468) under one of `labels`.
+/// The DER of one structure, which stands there as it is or as PEM (RFC 7468) under one of `labels`, in at
+/// most `maximum` bytes.
 pub(super) fn der_or_pem<'b>(
     bytes: &'b [u8],
+    maximum: usize,
     what: &'static str,
     labels: &[&str],
 ) -> Result<Cow<'b, [u8]>, CertificateError> {
-    if bytes.len() > MAXIMUM_REQUEST_SIZE {
-        return Err(CertificateError::TooLarge { given: bytes.len(), maximum: MAXIMUM_REQUEST_SIZE });
+    if bytes.len() > maximum {
+        return Err(CertificateError::TooLarge { given: bytes.len(), maximum });
     }
     if !bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
         return Ok(Cow::Borrowed(bytes));

@@ -1,4 +1,5 @@
-//! Certificate signing requests (PKCS #10, RFC 2986) and certificates (X.509, RFC 5280): parsed, checked and built.
+//! Certificate signing requests (PKCS #10, RFC 2986), certificates and revocation lists (X.509, RFC 5280): parsed,
+//! checked, and, but for lists, built.
 //!
 //! Building has two phases, since the private key is elsewhere: a draft gives the bytes to be signed, and is finished
 //! with the signature over them.
@@ -14,8 +15,10 @@
 
 mod authority;
 mod bound;
+mod certificate_list;
 mod der_or_pem;
 mod error;
+mod fingerprints;
 mod issue;
 mod profile;
 mod public_key;
@@ -27,10 +30,12 @@ mod subject_alternative_name;
 mod tests;
 
 pub use authority::AuthorityCertificate;
-pub(crate) use authority::validity;
+pub(crate) use authority::{authority_id, validity};
 pub use bound::BoundCertificate;
+pub use certificate_list::{CertificateList, ListNumber, MAXIMUM_LIST_SIZE, list_der};
 pub use error::CertificateError;
 pub(crate) use error::quoted;
+pub(crate) use fingerprints::fingerprints;
 pub use issue::{CertificateDraft, Issuance};
 pub use profile::Profile;
 pub use public_key::PublicKey;

@@ -1,6 +1,6 @@
 //! What a certificate is for, and what follows from it.
 
-crate::model::words! {
+chancery_model::words! {
     /// A certificate profile. Its extensions and validity depend on nothing else.
     pub enum Profile {
         /// A self-signed certificate authority's, for node certificates and no further authority.

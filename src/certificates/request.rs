@@ -94,7 +94,7 @@ impl CertificateRequest {
     /// # Errors
     /// [`CertificateError`]: too large, malformed, an unsupported key or alternative name, or a bad signature.
     pub fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
-        Self::parse_der(&der_or_pem(bytes, WHAT, &LABELS)?)
+        Self::parse_der(&der_or_pem(bytes, MAXIMUM_REQUEST_SIZE, WHAT, &LABELS)?)
     }
 
     fn parse_der(der: &[u8]) -> Result<Self, CertificateError> {

@@ -12,6 +12,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -39,6 +40,8 @@ pub struct Configuration {
     pub token: TokenOptions,
     /// What is demanded of keys' lives.
     pub keys: KeyOptions,
+    /// What takes two officers.
+    pub officers: OfficerOptions,
     /// Limits on callers.
     pub limits: Limits,
     /// What `init` registers first.
@@ -86,6 +89,17 @@ pub struct KeyOptions {
     pub minimum_rotation_interval: Duration,
 }
 
+/// What takes two officers.
+#[derive(Debug, Clone)]
+pub struct OfficerOptions {
+    /// Dangerous operations need another officer's approval.
+    pub second_officer: bool,
+    /// From asking for an approval to the operation at the earliest.
+    pub waiting_period: Duration,
+    /// From asking for an approval to when it is worth nothing any more.
+    pub approval_lifetime: Duration,
+}
+
 /// Limits on callers.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -99,6 +113,47 @@ pub struct Limits {
     pub denials_per_second: u32,
     /// A client that has not finished its TLS handshake by then is dropped.
     pub handshake: Duration,
+    /// Requests of one connection in a second; `None`: not limited.
+    pub requests_per_connection: Option<NonZeroU32>,
+    /// The same of one principal, over all its connections.
+    pub requests_per_principal: Option<NonZeroU32>,
+    /// The same of one organization.
+    pub requests_per_organization: Option<NonZeroU32>,
+    /// Keys that an organization may have.
+    pub keys_per_organization: u64,
+    /// Keys that an owner may have and still make one itself.
+    pub keys_per_owner: u64,
+    /// Bytes of an organization's denials and counts that the log takes in a day.
+    pub denial_bytes: DenialBytes,
+    /// Bytes of an organization's records that the log takes in a day; `None`: not limited.
+    pub log_bytes: Option<u64>,
+}
+
+/// An organization's daily share of the log for denials and counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DenialBytes {
+    /// A part of the log's volume: [`DenialBytes::of_volume`].
+    Share,
+    /// As it was given.
+    Bytes(u64),
+    /// Not limited.
+    Unlimited,
+}
+
+impl DenialBytes {
+    /// The most that an organization gets where the configuration says nothing.
+    const MOST: u64 = 64 << 20;
+    /// It gets such a part of the volume.
+    const PART: u64 = 64;
+
+    /// The bytes, where the log lies on a volume of `bytes`; `None`: not limited.
+    pub fn of_volume(self, bytes: u64) -> Option<u64> {
+        match self {
+            Self::Share => Some(Self::MOST.min(bytes / Self::PART)),
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 /// An organization that `init` registers.
@@ -163,6 +218,11 @@ impl KeyOptions {
     pub const MAXIMUM_INTERVAL: Duration = Duration::from_secs(3653 * 24 * 3600);
 }
 
+impl OfficerOptions {
+    /// The longest life of an approval.
+    pub const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+}
+
 impl Configuration {
     /// Reads and parses `path`.
     ///
@@ -182,5 +242,18 @@ impl Configuration {
     /// [`ConfigError::Malformed`] with line and column, [`ConfigError::Invalid`] with the key.
     pub fn parse(text: &str, directory: &Path) -> Result<Self, ConfigError> {
         raw::RawConfiguration::parse(text)?.check(directory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn denials_get_a_part_of_the_logs_volume() {
+        let of = |share: DenialBytes| [64 << 20, 4 << 30, u64::MAX].map(|volume| share.of_volume(volume));
+        assert_eq!(of(DenialBytes::Share), [Some(1 << 20), Some(64 << 20), Some(64 << 20)]);
+        assert_eq!(of(DenialBytes::Bytes(7)), [Some(7); 3]);
+        assert_eq!(of(DenialBytes::Unlimited), [None; 3]);
     }
 }

@@ -1,13 +1,14 @@
 //! The configuration file as written: every key, nothing checked but its type.
 
 use super::{
-    BootstrapAnchor, BootstrapOrganization, BootstrapPrincipal, ConfigError, Configuration, KeyOptions, Limits,
-    LogOptions, TokenOptions,
+    BootstrapAnchor, BootstrapOrganization, BootstrapPrincipal, ConfigError, Configuration, DenialBytes, KeyOptions,
+    Limits, LogOptions, OfficerOptions, TokenOptions,
 };
 use crate::model::{NamePattern, OrganizationName, Role};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,6 +22,8 @@ pub(super) struct RawConfiguration {
     log: RawLog,
     #[serde(default)]
     keys: RawKeys,
+    #[serde(default)]
+    officers: RawOfficers,
     #[serde(default)]
     limits: RawLimits,
     #[serde(default)]
@@ -77,6 +80,15 @@ struct RawKeys {
     minimum_rotation_interval: String,
 }
 
+/// Times as in [`RawKeys`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawOfficers {
+    second_officer: bool,
+    waiting_period: String,
+    approval_lifetime: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawLimits {
@@ -85,6 +97,13 @@ struct RawLimits {
     in_flight_per_connection: usize,
     denials_per_second: u32,
     handshake_seconds: u64,
+    requests_per_second_per_connection: u32,
+    requests_per_second_per_principal: u32,
+    requests_per_second_per_organization: u32,
+    keys_per_organization: u64,
+    keys_per_owner: u64,
+    denial_bytes_per_day: Option<u64>,
+    log_bytes_per_day: u64,
 }
 
 #[derive(Deserialize, Default)]
@@ -173,6 +192,12 @@ impl Default for RawKeys {
     }
 }
 
+impl Default for RawOfficers {
+    fn default() -> Self {
+        Self { second_officer: true, waiting_period: "10m".into(), approval_lifetime: "24h".into() }
+    }
+}
+
 impl Default for RawLimits {
     fn default() -> Self {
         Self {
@@ -181,6 +206,13 @@ impl Default for RawLimits {
             in_flight_per_connection: 512,
             denials_per_second: 20,
             handshake_seconds: 10,
+            requests_per_second_per_connection: 100_000,
+            requests_per_second_per_principal: 0,
+            requests_per_second_per_organization: 0,
+            keys_per_organization: 200_000,
+            keys_per_owner: 1_000,
+            denial_bytes_per_day: None,
+            log_bytes_per_day: 0,
         }
     }
 }
@@ -195,6 +227,11 @@ fn within<T: PartialOrd + std::fmt::Display + Copy>(field: &str, value: T, low: 
     } else {
         Err(invalid(field, format!("{value} is not within {low} to {high}")))
     }
+}
+
+/// Bytes of the log in a day: with less, counting alone would take them up.
+fn log_share(field: &str, bytes: u64) -> Result<u64, ConfigError> {
+    within(field, bytes, 1 << 20, u64::MAX)
 }
 
 /// A time of whole seconds, with days of 24 hours.
@@ -224,6 +261,25 @@ impl RawKeys {
         }
         if !(Duration::from_secs(1)..=KeyOptions::MAXIMUM_INTERVAL).contains(&options.minimum_rotation_interval) {
             return Err(invalid(interval, "it must be from 1 second to 10 years"));
+        }
+        Ok(options)
+    }
+}
+
+impl RawOfficers {
+    fn check(&self) -> Result<OfficerOptions, ConfigError> {
+        const NAMES: [&str; 2] = ["officers.waiting_period", "officers.approval_lifetime"];
+        let [waiting, lifetime] = NAMES;
+        let options = OfficerOptions {
+            second_officer: self.second_officer,
+            waiting_period: time(waiting, &self.waiting_period)?,
+            approval_lifetime: time(lifetime, &self.approval_lifetime)?,
+        };
+        if options.approval_lifetime > OfficerOptions::LONGEST_LIFETIME {
+            return Err(invalid(lifetime, "at most 30 days"));
+        }
+        if options.waiting_period >= options.approval_lifetime {
+            return Err(invalid(waiting, format!("it must be shorter than `{lifetime}`")));
         }
         Ok(options)
     }
@@ -288,6 +344,20 @@ impl RawConfiguration {
             )?,
             denials_per_second: within("limits.denials_per_second", raw.denials_per_second, 1, 1 << 20)?,
             handshake: Duration::from_secs(within("limits.handshake_seconds", raw.handshake_seconds, 1, 600)?),
+            requests_per_connection: NonZeroU32::new(raw.requests_per_second_per_connection),
+            requests_per_principal: NonZeroU32::new(raw.requests_per_second_per_principal),
+            requests_per_organization: NonZeroU32::new(raw.requests_per_second_per_organization),
+            keys_per_organization: raw.keys_per_organization,
+            keys_per_owner: raw.keys_per_owner,
+            denial_bytes: match raw.denial_bytes_per_day {
+                None => DenialBytes::Share,
+                Some(0) => DenialBytes::Unlimited,
+                Some(bytes) => DenialBytes::Bytes(log_share("limits.denial_bytes_per_day", bytes)?),
+            },
+            log_bytes: match raw.log_bytes_per_day {
+                0 => None,
+                bytes => Some(log_share("limits.log_bytes_per_day", bytes)?),
+            },
         };
         let bootstrap = (self.bootstrap.organizations.into_iter().enumerate())
             .map(|(at, organization)| organization.check(at, &absolute))
@@ -303,6 +373,7 @@ impl RawConfiguration {
             log,
             token,
             keys: self.keys.check()?,
+            officers: self.officers.check()?,
             limits,
             bootstrap,
         })

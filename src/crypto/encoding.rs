@@ -106,3 +106,16 @@ pub fn low_s(algorithm: Algorithm, raw: &[u8]) -> Result<Vec<u8>, EncodingError>
         Ok(signature.normalize_s().to_bytes().to_vec())
     })
 }
+
+/// The same signature with n - s in the place of s, which verifies alike. Of ECDSA only, as [`low_s`].
+///
+/// # Errors
+/// [`EncodingError`] as [`to_der`].
+pub fn other_s(algorithm: Algorithm, raw: &[u8]) -> Result<Vec<u8>, EncodingError> {
+    by_curve!(algorithm, Signature => {
+        let signature = Signature::from_slice(raw).map_err(|_| EncodingError(algorithm))?;
+        let (r, s) = signature.split_scalars();
+        let other = Signature::from_scalars(r, -s).map_err(|_| EncodingError(algorithm))?;
+        Ok(other.to_bytes().to_vec())
+    })
+}

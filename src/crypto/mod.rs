@@ -17,7 +17,7 @@ mod sm2_key;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use encoding::{EncodingError, from_der, low_s, to_der};
+pub use encoding::{EncodingError, from_der, low_s, other_s, to_der};
 pub use encryption::{EncryptionError, encrypt_to};
 pub use form::{Form, FormError, Written};
 pub use input::{Input, InputError, Signable};

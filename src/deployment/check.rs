@@ -5,7 +5,7 @@ use crate::{
     config::Configuration,
     enclave::{EnclaveProcess, LoginMarker, default_program},
     grpc::server_config,
-    identity::Registry,
+    identity::{Members, Registry},
     model::Algorithm,
     policy::PolicySet,
     service::{DataFiles, ServiceError, enclave_options, read_vkey},
@@ -25,7 +25,7 @@ pub async fn check(configuration: &Configuration) -> Result<Vec<String>, Deploym
     let mut lines = vec![format!("policies: {} files, set {}", policies.files().len(), hex::encode(policies.hash()))];
     let files = DataFiles::new(&configuration.data);
     let key = read_vkey(configuration)?;
-    let registry = Registry::new(Vec::new(), Vec::new(), Vec::new())?;
+    let registry = Registry::new(Members::default())?;
     server_config(&files.certificate, &files.key, &Arc::new(ArcSwap::from_pointee(registry)))
         .map_err(ServiceError::from)?;
     lines.push(format!("server certificate: {}", files.certificate.display()));

@@ -116,7 +116,9 @@ async fn make(directory: &Path, listen: SocketAddr, library: Option<PathBuf>) ->
          [token]\nlibrary = {library:?}\nlabel = \"{}\"\npin_file = \"pin\"\nsessions = 2\n\n\
          [token.environment]\nSOFTHSM2_CONF = {softhsm_conf:?}\n\n\
          # Short enough to be tried out.\n\
-         [keys]\nminimum_destruction_wait = \"0s\"\nminimum_rotation_interval = \"1s\"\n{organizations}",
+         [keys]\nminimum_destruction_wait = \"0s\"\nminimum_rotation_interval = \"1s\"\n\n\
+         # One person tries it out. Deployments that matter leave this section out.\n\
+         [officers]\nsecond_officer = false\n{organizations}",
         uuid::Uuid::new_v4(),
         token.label,
     );

@@ -14,7 +14,7 @@ use crate::{
     config::{BootstrapOrganization, Configuration},
     crypto::sha256,
     enclave::{EnclaveProcess, LoginMarker},
-    identity::Registry,
+    identity::{Members, Registry},
     model::{Organization, Registration, TrustAnchor},
     policy::PolicySet,
     service::{DataFiles, DataLock, ServiceError, enclave_options, token_access},
@@ -130,7 +130,12 @@ fn bootstrap(configuration: &Configuration) -> Result<(Vec<Row>, Vec<String>), D
                 anchor.certificate.display(),
                 hex::encode(sha256(&certificate))
             ));
-            anchors.push(TrustAnchor { organization: name.clone(), certificate, patterns: anchor.patterns.clone() });
+            anchors.push(TrustAnchor {
+                organization: name.clone(),
+                certificate,
+                patterns: anchor.patterns.clone(),
+                removed: false,
+            });
         }
         for principal in principals {
             let path = &principal.certificate;
@@ -151,10 +156,19 @@ fn bootstrap(configuration: &Configuration) -> Result<(Vec<Row>, Vec<String>), D
                 common_name,
                 hex::encode(public_key_sha256)
             ));
-            registrations.push(Registration { name: principal_name, role: principal.role, public_key_sha256 });
+            registrations.push(Registration {
+                name: principal_name,
+                role: principal.role,
+                public_keys_sha256: vec![public_key_sha256],
+            });
         }
     }
-    Registry::new(organizations.clone(), anchors.clone(), registrations.clone())?;
+    Registry::new(Members {
+        organizations: organizations.clone(),
+        anchors: anchors.clone(),
+        registrations: registrations.clone(),
+        ..Members::default()
+    })?;
     let rows = (organizations.into_iter().map(Row::Organization))
         .chain(anchors.into_iter().map(Row::Anchor))
         .chain(registrations.into_iter().map(Row::Registration))

@@ -6,16 +6,25 @@
 //!
 //! **Not here**: making changes durable (`audit`, `store`), decisions (`access`).
 
+mod anchors;
+mod approvals;
 mod entry;
+mod limits;
+mod members;
+mod policies;
+mod preview;
 mod reconcile;
 
 pub use entry::{KeyEntry, Version};
+pub use members::{Member, NODES_PER_ORGANIZATION, Standing};
 pub use reconcile::{DirectoryError, LoggedStates};
 
 use crate::{
-    crypto::sha256,
-    identity::{Registry, RegistryError},
-    model::{Backup, BackupName, KeyName, Organization, OrganizationName, PrincipalName, Registration, TrustAnchor},
+    identity::{Members, Registry, RegistryError, Revocations},
+    model::{
+        Approval, Backup, BackupName, Group, KeyName, Limit, LimitSubject, Node, Organization, OrganizationName,
+        OrganizationPolicies, PrincipalName, Registration, RevocationList, Role, Suspension, TrustAnchor, Usage,
+    },
     store::Row,
 };
 use arc_swap::ArcSwap;
@@ -44,7 +53,18 @@ struct Content {
     organizations: BTreeMap<OrganizationName, Organization>,
     anchors: BTreeMap<String, TrustAnchor>,
     registrations: BTreeMap<String, Registration>,
+    nodes: BTreeMap<OrganizationName, BTreeMap<PrincipalName, Node>>,
+    suspensions: BTreeMap<String, Suspension>,
+    groups: BTreeMap<String, Group>,
+    /// The full names of the groups that someone is in.
+    groups_of: HashMap<PrincipalName, BTreeSet<String>>,
+    revocation_lists: BTreeMap<String, (RevocationList, Revocations)>,
+    policies: BTreeMap<OrganizationName, OrganizationPolicies>,
+    limits: BTreeMap<LimitSubject, Limit>,
+    usages: BTreeMap<LimitSubject, Usage>,
+    approvals: BTreeMap<String, Approval>,
     keys: BTreeMap<KeyName, Arc<KeyEntry>>,
+    key_counts: limits::KeyCounts,
     backups: BTreeMap<BackupName, Backup>,
     /// SHA-256 of the SubjectPublicKeyInfo of every key version ever kept here.
     public_keys: HashSet<[u8; 32]>,
@@ -75,6 +95,13 @@ impl Directory {
     /// The registration of a principal.
     pub fn registration(&self, name: &PrincipalName) -> Option<Registration> {
         self.read().registrations.get(&name.to_string()).cloned()
+    }
+
+    /// The organization that runs the service: the platform operator's.
+    pub fn operator(&self) -> Option<OrganizationName> {
+        let content = self.read();
+        let operator = content.registrations.values().find(|row| row.role == Role::PlatformOperator);
+        operator.map(|row| row.name.organization().clone())
     }
 
     /// The registry, as the TLS layer shares it.
@@ -143,9 +170,29 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError`] when the rows do not fit together: a defect of whoever made the record.
     pub fn apply(&self, rows: Vec<Row>) -> Result<(), DirectoryError> {
-        let identities = rows.iter().any(|row| !matches!(row, Row::Key(_) | Row::Backup(_)));
-        let registry =
-            rows.iter().any(|row| matches!(row, Row::Organization(_) | Row::Anchor(_) | Row::Registration(_)));
+        let identities = rows.iter().any(|row| {
+            // Whoever waits for a node's key looks each time.
+            !matches!(
+                row,
+                Row::Key(_)
+                    | Row::Node(_)
+                    | Row::Backup(_)
+                    | Row::Policies(_)
+                    | Row::Limit(_)
+                    | Row::Usage(_)
+                    | Row::Approval(_)
+            )
+        });
+        let registry = rows.iter().any(|row| {
+            matches!(
+                row,
+                Row::Organization(_)
+                    | Row::Anchor(_)
+                    | Row::Registration(_)
+                    | Row::Suspension(_)
+                    | Row::RevocationList(_)
+            )
+        });
         let changed: BTreeSet<KeyName> = (rows.iter())
             .filter_map(|row| match row {
                 Row::Key(row) => Some(row.name.clone()),
@@ -172,11 +219,17 @@ impl Directory {
 
 impl Content {
     fn registry(&self) -> Result<Registry, RegistryError> {
-        Registry::new(
-            self.organizations.values().cloned().collect(),
-            self.anchors.values().cloned().collect(),
-            self.registrations.values().cloned().collect(),
-        )
+        Registry::new(self.members())
+    }
+
+    fn members(&self) -> Members {
+        Members {
+            organizations: self.organizations.values().cloned().collect(),
+            anchors: self.anchors.values().cloned().collect(),
+            registrations: self.registrations.values().cloned().collect(),
+            suspensions: self.suspensions.values().filter(|row| !row.lifted).cloned().collect(),
+            revocation_lists: self.revocation_lists.values().map(|(_, parsed)| parsed.clone()).collect(),
+        }
     }
 
     fn apply(&mut self, rows: Vec<Row>, mismatches: &HashMap<String, String>) -> Result<(), DirectoryError> {
@@ -189,30 +242,45 @@ impl Content {
                 // A registry entry that was tampered with vouches for nobody; its name stays taken.
                 Row::Anchor(_) if mismatch.is_some() => {}
                 Row::Registration(row) if mismatch.is_some() => {
-                    let public_key_sha256 = sha256(format!("no key: {name}").as_bytes());
-                    self.registrations.insert(name, Registration { public_key_sha256, ..row });
+                    self.registrations.insert(name, Registration { public_keys_sha256: Vec::new(), ..row });
                 }
                 Row::Anchor(row) => drop(self.anchors.insert(name, row)),
                 Row::Registration(row) => drop(self.registrations.insert(name, row)),
+                Row::Approval(_) if mismatch.is_some() => {}
+                // The rest is as the log says, whatever the store says: what forbids must not be lost, and a node that
+                // were forgotten would be let in as a new one.
+                Row::Node(row) => self.put_node(row),
+                Row::Suspension(row) => drop(self.suspensions.insert(name, row)),
+                Row::Group(row) => self.put_group(row),
+                Row::RevocationList(row) => {
+                    let parsed = Revocations::parse(&row)?;
+                    self.revocation_lists.insert(name, (row, parsed));
+                }
+                Row::Policies(row) => drop(self.policies.insert(row.organization.clone(), row)),
+                Row::Limit(row) => drop(self.limits.insert(row.subject.clone(), row)),
+                Row::Usage(row) => drop(self.usages.insert(row.subject.clone(), row)),
+                Row::Approval(row) => drop(self.approvals.insert(name, row)),
                 Row::Backup(row) => drop(self.backups.insert(row.name.clone(), row)),
                 Row::Key(row) => {
                     let versions = self.keys.get(&row.name).map(|entry| entry.versions.clone()).unwrap_or_default();
-                    self.keys.insert(row.name.clone(), Arc::new(KeyEntry { key: row, versions, mismatch }));
+                    self.put_key(row.name.clone(), Arc::new(KeyEntry { key: row, versions, mismatch }));
                 }
                 Row::KeyVersion(row) => versions.push((row, mismatch)),
             }
         }
         // Keys first: a version belongs to one.
-        for (row, mismatch) in versions {
-            let name = row.name.key().clone();
-            let entry = self.keys.get(&name).ok_or_else(|| DirectoryError::Orphan(row.name.to_string()))?;
+        for (mut row, mismatch) in versions {
+            let entry = self.keys.get(row.name.key()).ok_or_else(|| DirectoryError::Orphan(row.name.to_string()))?;
+            // All of a key's names share their text.
+            let name = entry.key.name.clone();
+            row.name = name.version(row.name.number());
             let version = Version::new(row, entry.key.algorithm, mismatch)?;
             if let Some(key) = version.public_key.as_ref().filter(|_| version.row.was_kept_here()) {
                 self.public_keys.insert(*key.sha256());
             }
             let mut entry = KeyEntry::clone(entry);
             entry.versions.insert(version.row.name.number(), Arc::new(version));
-            self.keys.insert(name, Arc::new(entry));
+            self.put_key(name, Arc::new(entry));
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! **Not here**: PKCS#11 (chancery-enclave), recording (`audit`).
 
 mod connection;
+mod gate;
 mod lifecycle;
 mod login;
 mod pending;
@@ -17,6 +18,7 @@ mod uses;
 mod wrapped;
 
 pub use connection::{CallError, EnclaveProcess, SpawnError, default_program};
+pub use gate::Turn;
 pub use lifecycle::{Generated, Material, NewMaterial};
 pub use login::{LoginMarker, LoginRefused};
 pub use supervisor::{Enclave, EnclaveOptions, OpenedToken, Unavailable};

@@ -6,10 +6,12 @@
 use super::{
     connection::{CallError, Connection, EnclaveProcess, SpawnError},
     fault,
+    gate::{Class, Gate, Turn},
     login::{LoginMarker, LoginRefused},
     quarantine::Quarantine,
 };
 use crate::{
+    access::Grant,
     error::{Error, Performed as Done},
     store::Store,
 };
@@ -24,18 +26,19 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::{
-    sync::{Semaphore, watch},
-    task::JoinHandle,
-};
+use tokio::{sync::watch, task::JoinHandle};
 
 /// How long a call waits for a fresh enclave before it fails.
 const WAIT_FOR_RESTART: Duration = Duration::from_secs(3);
 /// Making a key pair may take so long at least.
 const GENERATION_DEADLINE: Duration = Duration::from_secs(60);
 /// Verbs of the enclave's one control thread that are sent at a time. An answer that is late ends the enclave, and so each
-/// waits here for its turn, and there for nothing; a queue that is full there would hold up signatures, too.
+/// waits here for its turn, organization by organization, and there for nothing; a queue that is full there would hold up
+/// signatures, too.
 const TURNS: usize = 1;
+/// Uses of keys that are with the enclave at a time: enough to keep every session busy. The rest wait at the gate, where
+/// those who came later can still go first.
+const USES: usize = 256;
 /// An enclave that is so late with an answer hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The first restart is immediate; one that fails soon after is tried again after so many milliseconds.
@@ -100,7 +103,8 @@ pub struct Enclave {
     operation_deadline: Duration,
     sessions: usize,
     /// See [`TURNS`].
-    turns: Semaphore,
+    turns: Arc<Gate>,
+    gate: Arc<Gate>,
     supervisor: JoinHandle<()>,
     /// Where wrapped keys are kept.
     pub(super) store: Arc<dyn Store>,
@@ -139,8 +143,10 @@ impl Enclave {
             restarts: Arc::clone(&restarts),
         };
         let supervisor = tokio::spawn(supervision.run(process));
-        let turns = Semaphore::new(TURNS);
-        Ok((Self { state, quarantine, restarts, operation_deadline, sessions, turns, supervisor, store }, opened))
+        let (turns, gate) = (Gate::new(TURNS), Gate::new(USES));
+        let enclave =
+            Self { state, quarantine, restarts, operation_deadline, sessions, turns, gate, supervisor, store };
+        Ok((enclave, opened))
     }
 
     /// What is known of the token while it is open.
@@ -164,6 +170,23 @@ impl Enclave {
         self.restarts.load(Ordering::Relaxed)
     }
 
+    /// Waits for the turn to use a key: what peers and orderers ask for goes first, what can wait (`batch`) goes last. May
+    /// be dropped: whoever does not wait any more is in nobody's way.
+    ///
+    /// # Errors
+    /// [`Error::Deadline`] when it does not come, [`Error::Unavailable`] when the enclave does not.
+    pub async fn turn(&self, grant: &Grant, batch: bool) -> Result<Turn, Error> {
+        if let Some(turn) = self.gate.try_enter() {
+            return Ok(turn);
+        }
+        // Nobody holds a turn only to wait for the enclave.
+        self.ready().await?;
+        let principal = grant.caller().principal();
+        let entering = self.gate.enter(Class::of(principal.role, batch), principal.name.organization().id());
+        let entered = tokio::time::timeout(self.operation_deadline, entering).await;
+        entered.ok().flatten().ok_or(Error::Deadline(Done::No))
+    }
+
     /// As [`Enclave::exchange`], with a fault as the error it means.
     pub(super) async fn call(&self, verb: Verb, request_id: Option<&str>) -> Result<(Reply, Vec<u8>), Error> {
         match self.exchange(verb, request_id).await? {
@@ -183,8 +206,9 @@ impl Enclave {
             });
         }
         let _turn = if one_by_one(&verb) {
-            let turn = tokio::time::timeout(GENERATION_DEADLINE, self.turns.acquire()).await;
-            Some(turn.map_err(|_| Error::Deadline(Done::No))?)
+            let entering = self.turns.enter(Class::Normal, organization(&verb));
+            let turn = tokio::time::timeout(GENERATION_DEADLINE, entering).await.ok().flatten();
+            Some(turn.ok_or(Error::Deadline(Done::No))?)
         } else {
             None
         };
@@ -224,6 +248,21 @@ impl Enclave {
 /// Whether the enclave's one control thread does it.
 fn one_by_one(verb: &Verb) -> bool {
     !matches!(verb, Verb::UseKey(_) | Verb::CloseKey(_) | Verb::Random(_) | Verb::SignCheckpoint(_))
+}
+
+/// Whose key a verb is about; empty: the service does it for itself, or for one organization after another.
+fn organization(verb: &Verb) -> &str {
+    let name = match verb {
+        Verb::GenerateKey(of) => &of.version,
+        Verb::ImportKey(of) => &of.version,
+        Verb::Attest(of) => &of.key.version,
+        Verb::BackUpKey(of) => &of.key.version,
+        Verb::Rewrap(of) => &of.key.version,
+        Verb::EnsureKek(of) => &of.organization,
+        Verb::CreateTransportKey(of) => &of.organization,
+        _ => return "",
+    };
+    name.split('/').nth(1).unwrap_or(name)
 }
 
 fn unavailable(message: &str, performed: Done) -> Error {

@@ -4,7 +4,7 @@
 //! that names another version or input than the request did is a fault. A signature that fails its check is dropped here
 //! and written nowhere.
 
-use super::{Enclave, Failed, Witness, confused, fault};
+use super::{Enclave, Failed, Turn, Witness, confused, fault};
 use crate::{
     access::{Access, Grant},
     crypto::{Form, Input, sha256},
@@ -106,7 +106,8 @@ impl Performed {
 }
 
 impl Enclave {
-    /// Signs, for a signature to be written in `form`. Identity, policy and the version's state are rechecked first.
+    /// Signs, for a signature to be written in `form`. Identity, policy and the version's state are rechecked first. The
+    /// turn ends with it.
     ///
     /// # Errors
     /// [`Failed`] with the grant, to be recorded.
@@ -117,9 +118,12 @@ impl Enclave {
         input: Input,
         form: Form,
         request_id: &str,
+        turn: Turn,
     ) -> Result<Performed, Box<Failed>> {
         let (mechanism, bytes) = input.for_enclave(form);
-        match self.perform(access, &grant, mechanism, &bytes, &[], request_id).await {
+        let performed = self.perform(access, &grant, mechanism, &bytes, &[], request_id).await;
+        drop(turn);
+        match performed {
             Ok((version, used, incarnation)) => Ok(Performed {
                 grant,
                 version,
@@ -132,7 +136,8 @@ impl Enclave {
         }
     }
 
-    /// Decrypts, derives, authenticates, wraps. Identity, policy and the version's state are rechecked first.
+    /// Decrypts, derives, authenticates, wraps. Identity, policy and the version's state are rechecked first. The turn ends
+    /// with it.
     ///
     /// # Errors
     /// [`Failed`] with the grant, to be recorded.
@@ -142,9 +147,12 @@ impl Enclave {
         grant: Grant,
         work: Use,
         request_id: &str,
+        turn: Turn,
     ) -> Result<Used, Box<Failed>> {
         let Use { mechanism, verb, input, associated_data } = work;
-        match self.perform(access, &grant, verb, &input, &associated_data, request_id).await {
+        let performed = self.perform(access, &grant, verb, &input, &associated_data, request_id).await;
+        drop(turn);
+        match performed {
             Ok((version, used, incarnation)) => Ok(Used {
                 grant,
                 version,

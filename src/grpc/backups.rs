@@ -6,7 +6,7 @@ use super::{
     transfer::{Answers, import_job},
 };
 use crate::{
-    backups::{Backups, NewBackup, Progress, RestoreRequest},
+    backups::{Backups, NewBackup, Progress, RestorePart, RestoreRequest},
     error::Error,
     model::{Backup, OrganizationName, PrincipalName, RequestId},
 };
@@ -97,20 +97,14 @@ pub(super) async fn restore(
     let Some(v1::RestoreBackupRequest { part: Some(Part::Header(header)) }) = parts.message().await? else {
         return Err(status(&Error::invalid("header", "the first message is the header")));
     };
-    let (mut asked, id) = restore_request(header).map_err(|error| status(&error))?;
-    let first = loop {
-        match parts.message().await?.and_then(|message| message.part) {
-            Some(Part::LoggedStates(states)) => asked.add_states(states.states).map_err(|error| status(&error))?,
-            Some(Part::Chunk(chunk)) => break chunk,
-            _ => return Err(status(&Error::invalid("chunk", "after the header and the states come chunks"))),
-        }
-    };
-    let chunks = stream::once(async { Ok(first) }).chain(parts.map(|received| match received {
-        Ok(v1::RestoreBackupRequest { part: Some(Part::Chunk(chunk)) }) => Ok(chunk),
-        Ok(_) => Err(Error::invalid("chunk", "every message after the first chunk is one")),
+    let (asked, id) = restore_request(header).map_err(|error| status(&error))?;
+    let parts = parts.map(|received| match received.map(|message| message.part) {
+        Ok(Some(Part::LoggedStates(states))) => Ok(RestorePart::States(states.states)),
+        Ok(Some(Part::Chunk(chunk))) => Ok(RestorePart::Chunk(chunk)),
+        Ok(_) => Err(Error::invalid("chunk", "after the header come states, and then chunks")),
         Err(_) => Err(Error::invalid("chunk", "the caller hung up; nothing was restored")),
-    }));
-    let work = tokio::spawn(async move { backups.restore(peer, asked, chunks, id).await });
+    });
+    let work = tokio::spawn(async move { backups.restore(peer, asked, parts, id).await });
     let restored = match work.await {
         Ok(result) => result.map_err(|error| status(&error))?,
         Err(_) => return Err(status(&Error::stopped())),
@@ -128,13 +122,9 @@ fn restore_request(mut wire: v1::RestoreHeader) -> Result<(RestoreRequest, Reque
     wire.request_id.clear();
     let hash = convert::content_hash(&wire);
     let organization: OrganizationName = convert::name("parent", &wire.parent)?;
-    let asked = RestoreRequest {
-        organization,
-        job: wire.restore_job,
-        shares: wire.shares,
-        checkpoint: wire.checkpoint,
-        logged_states: Vec::new(),
-        without_log: wire.without_log,
-    };
+    let (job, shares) = (std::mem::take(&mut wire.restore_job), std::mem::take(&mut wire.shares));
+    let terms = convert::content_hash(&wire);
+    let (checkpoint, without_log) = (wire.checkpoint, wire.without_log);
+    let asked = RestoreRequest { organization, job, shares, checkpoint, without_log, terms };
     Ok((asked, RequestId { id, hash }))
 }

@@ -132,6 +132,12 @@ pub(super) fn format(value: i32) -> Result<SignatureFormat, Error> {
     Ok(parse_format(value)?.unwrap_or(SignatureFormat::Der))
 }
 
+/// Whether a request says that it can wait.
+pub(super) fn batch(value: i32) -> Result<bool, Error> {
+    let priority = v1::Priority::try_from(value).map_err(|_| unknown("priority", value))?;
+    Ok(priority == v1::Priority::Batch)
+}
+
 /// What is to be signed or verified.
 pub(super) fn signable(
     digest: Option<v1::Digest>,
@@ -188,7 +194,7 @@ pub(super) fn duration(field: &'static str, given: Option<prost_types::Duration>
     }
 }
 
-fn wire_duration(of: Duration) -> Option<prost_types::Duration> {
+pub(super) fn wire_duration(of: Duration) -> Option<prost_types::Duration> {
     Some(prost_types::Duration { seconds: i64::try_from(of.as_secs()).ok()?, nanos: 0 })
 }
 

@@ -6,6 +6,7 @@
 //!
 //! **Not here**: any decision (`admission`, `signing`, `keys`, `issuing`).
 
+mod admin;
 mod audit;
 mod backups;
 mod certificates;
@@ -25,6 +26,7 @@ pub use tls::{TlsError, server_config};
 use crate::{
     access::Peer,
     admission::{Admission, Floods},
+    approvals::Approvals,
     audit::Checkpoints,
     backups::Backups,
     config::Limits,
@@ -32,15 +34,18 @@ use crate::{
     error::Error,
     issuing::Issuing,
     keys::Keys,
+    limiting::Limiting,
     operations::Operations,
+    policies::PolicyDesk,
+    registry::Registrar,
     signing::Signing,
 };
 use chancery_api::{
     DESCRIPTORS,
     v1::{
-        audit_service_server::AuditServiceServer, certificate_service_server::CertificateServiceServer,
-        crypto_service_server::CryptoServiceServer, key_service_server::KeyServiceServer,
-        signing_service_server::SigningServiceServer,
+        admin_service_server::AdminServiceServer, audit_service_server::AuditServiceServer,
+        certificate_service_server::CertificateServiceServer, crypto_service_server::CryptoServiceServer,
+        key_service_server::KeyServiceServer, signing_service_server::SigningServiceServer,
     },
 };
 use std::{future::Future, sync::Arc, time::Duration};
@@ -56,10 +61,18 @@ pub struct Parts {
     pub operations: Arc<Operations>,
     /// Keys.
     pub keys: Arc<Keys>,
+    /// What waits for a second officer.
+    pub approvals: Arc<Approvals>,
     /// Backups of keys.
     pub backups: Arc<Backups>,
+    /// Organizations and their members.
+    pub registrar: Arc<Registrar>,
+    /// What policies say, and changing it.
+    pub policies: Arc<PolicyDesk>,
     /// Certificates.
     pub issuing: Arc<Issuing>,
+    /// Limits.
+    pub limiting: Arc<Limiting>,
     /// Reads.
     pub admission: Arc<Admission>,
     /// The newest checkpoint.
@@ -121,6 +134,7 @@ pub async fn serve(
         .add_service(KeyServiceServer::new(keys::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(CryptoServiceServer::new(crypto::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(CertificateServiceServer::new(certificates::Service::new(&parts)).max_decoding_message_size(size))
+        .add_service(AdminServiceServer::new(admin::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(AuditServiceServer::new(audit::Service::new(&parts)).max_decoding_message_size(size))
         .serve_with_incoming_shutdown(incoming, async move {
             stop.await;
@@ -148,6 +162,7 @@ async fn report_health(health: tonic_health::server::HealthReporter, parts: Part
         "chancery.v1.CryptoService",
         "chancery.v1.CertificateService",
         "chancery.v1.AuditService",
+        "chancery.v1.AdminService",
     ];
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     loop {
@@ -161,10 +176,18 @@ async fn report_health(health: tonic_health::server::HealthReporter, parts: Part
     }
 }
 
+/// Metadata by which a client says what it is; only the PKCS#11 module's word means anything.
+const CLIENT: &str = "x-chancery-client";
+
 /// Who is at the other end.
 fn peer<T>(request: &Request<T>) -> Result<Arc<Peer>, Status> {
-    let peer = request.extensions().get::<Arc<Peer>>();
-    peer.cloned().ok_or_else(|| status::status(&Error::internal("a connection without a peer")))
+    let Some(peer) = request.extensions().get::<Arc<Peer>>() else {
+        return Err(status::status(&Error::internal("a connection without a peer")));
+    };
+    if request.metadata().get(CLIENT).is_some_and(|client| client == "pkcs11") {
+        peer.claims_shim();
+    }
+    Ok(Arc::clone(peer))
 }
 
 /// Runs a change to its end, whether its caller waits or not.

@@ -41,6 +41,8 @@ struct Parsed {
 fn parse(mut wire: v1::SignRequest) -> Result<Parsed, Error> {
     let request_id = convert::request_id(&wire.request_id)?;
     wire.request_id.clear();
+    // It says when, not what: a retry may be in more of a hurry.
+    let batch = convert::batch(std::mem::take(&mut wire.priority))?;
     let hash = convert::content_hash(&wire);
     let verified_crc = match (&wire.input, wire.input_crc32c) {
         (Some(input), Some(expected)) => {
@@ -70,6 +72,7 @@ fn parse(mut wire: v1::SignRequest) -> Result<Parsed, Error> {
         format: convert::format(wire.format)?,
         low_s: wire.low_s,
         padding: convert::padding(wire.padding)?,
+        batch,
         id: RequestId { id: request_id, hash },
     };
     Ok(Parsed { request, verified_crc })
@@ -85,8 +88,7 @@ async fn sign(
         Ok(parsed) => parsed,
         Err(error) => {
             let caller = admission.identify(peer, Action::Sign).await?;
-            admission.rejected(&caller, &error);
-            return Err(error);
+            return Err(admission.rejected(&caller, error).await);
         }
     };
     let request_id = parsed.request.id.id.clone();

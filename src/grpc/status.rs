@@ -12,10 +12,11 @@ fn code(error: &Error) -> Code {
     match error {
         Error::Unidentified { .. } => Code::Unauthenticated,
         Error::Denied => Code::PermissionDenied,
-        Error::Rejected { .. } => Code::InvalidArgument,
+        Error::Rejected { .. } | Error::InvalidPolicies { .. } => Code::InvalidArgument,
         Error::NotFound(_) => Code::NotFound,
         Error::AlreadyExists(_) => Code::AlreadyExists,
         Error::Precondition { .. } => Code::FailedPrecondition,
+        Error::Exhausted { .. } => Code::ResourceExhausted,
         Error::Unavailable { .. } => Code::Unavailable,
         Error::Deadline(_) => Code::DeadlineExceeded,
         Error::Internal { .. } => Code::Internal,
@@ -25,6 +26,7 @@ fn code(error: &Error) -> Code {
 fn is_retryable(error: &Error) -> bool {
     match error {
         Error::Unavailable { .. } | Error::Deadline(_) => true,
+        Error::Exhausted { retry_after, .. } => retry_after.is_some(),
         Error::Precondition { reason, .. } => *reason == reasons::BUSY,
         _ => false,
     }
@@ -42,8 +44,16 @@ pub(super) fn status(error: &Error) -> Status {
     }
     let mut details = ErrorDetails::new();
     details.set_error_info(error.reason(), DOMAIN, metadata);
+    if let Error::Exhausted { retry_after: Some(after), .. } = error {
+        details.set_retry_info(Some(*after));
+    }
     if let Error::Rejected { field, message, .. } = error {
         details.add_bad_request_violation(*field, message);
+    }
+    if let Error::InvalidPolicies { field, findings } = error {
+        for finding in findings {
+            details.add_bad_request_violation(*field, finding);
+        }
     }
     Status::with_error_details(code(error), error.to_string(), details)
 }
@@ -63,6 +73,7 @@ pub(super) fn rpc_status(error: &Error) -> chancery_api::rpc::Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     /// The table, whole: what callers program against.
     #[test]
@@ -72,10 +83,13 @@ mod tests {
             Error::Unidentified { reason: "KEY_HELD_HERE", message: text("m") },
             Error::Denied,
             Error::invalid("name", "m"),
+            Error::InvalidPolicies { field: "text", findings: vec![text("1:1: m"), text("2:1: n")] },
             Error::NotFound(text("x")),
             Error::AlreadyExists(text("x")),
             Error::Precondition { reason: "WRONG_STATE", message: text("m") },
             Error::Precondition { reason: "BUSY", message: text("m") },
+            Error::Exhausted { reason: "RATE_EXCEEDED", message: text("m"), retry_after: Some(Duration::from_secs(1)) },
+            Error::Exhausted { reason: "TOO_MANY_KEYS", message: text("m"), retry_after: None },
             Error::Unavailable { reason: "TOKEN_UNAVAILABLE", message: text("m"), performed: Performed::Unknown },
             Error::Deadline(Performed::No),
             Error::internal("m"),
@@ -92,10 +106,13 @@ mod tests {
         Unauthenticated KEY_HELD_HERE false 
         PermissionDenied DENIED false 
         InvalidArgument INVALID_ARGUMENT false 
+        InvalidArgument INVALID_POLICY false 
         NotFound NOT_FOUND false 
         AlreadyExists ALREADY_EXISTS false 
         FailedPrecondition WRONG_STATE false 
         FailedPrecondition BUSY true 
+        ResourceExhausted RATE_EXCEEDED true 
+        ResourceExhausted TOO_MANY_KEYS false 
         Unavailable TOKEN_UNAVAILABLE true UNKNOWN
         DeadlineExceeded DEADLINE_EXCEEDED true NOT_PERFORMED
         Internal INTERNAL false NOT_PERFORMED

@@ -66,11 +66,8 @@ pub(super) async fn import_key(
         let id = convert::request_id(&wire.request_id)?;
         wire.request_id.clear();
         let hash = convert::content_hash(&wire);
-        let sealed = Sealed {
-            job: std::mem::take(&mut wire.import_job),
-            key: std::mem::take(&mut wire.sealed_key),
-            version: wire.version,
-        };
+        let (job, key) = (std::mem::take(&mut wire.import_job), std::mem::take(&mut wire.sealed_key));
+        let sealed = Sealed { job, key, version: wire.version, terms: convert::content_hash(&wire) };
         let new = parse_new(&wire.parent, &wire.key_id, wire.key.take())?;
         Ok((new, sealed, RequestId { id, hash }))
     };
@@ -89,9 +86,10 @@ pub(super) async fn rewrap_keys(
         let id = convert::request_id(&wire.request_id)?;
         wire.request_id.clear();
         let organization: OrganizationName = convert::name("parent", &wire.parent)?;
-        Ok((organization, RequestId { id, hash: convert::content_hash(&wire) }))
+        let hash = convert::content_hash(&wire);
+        Ok((organization, std::mem::take(&mut wire.confirm), RequestId { id, hash }))
     };
-    let (organization, id) = parse().map_err(|error: Error| status(&error))?;
+    let (organization, confirm, id) = parse().map_err(|error: Error| status(&error))?;
     let (answers, stream) = mpsc::unbounded_channel();
     // To its end, whether the caller listens or not.
     tokio::spawn(async move {
@@ -101,7 +99,7 @@ pub(super) async fn rewrap_keys(
             let Rewrapped { done, total, generation } = at;
             let _ = answers.send(Ok(v1::RewrapKeysResponse { done, total, generation, finished: false }));
         };
-        let result = keys.rewrap(peer, organization, id, progress).await;
+        let result = keys.rewrap(peer, organization, &confirm, id, progress).await;
         let Rewrapped { done, .. } = last;
         let finished = |generation| v1::RewrapKeysResponse { done, total: done, generation, finished: true };
         let _ = answers.send(result.map(finished).map_err(|error| status(&error)));

@@ -24,7 +24,7 @@ pub(super) struct Anchor {
 
 impl Anchor {
     pub(super) fn parse(given: TrustAnchor) -> Result<Self, RegistryError> {
-        let TrustAnchor { organization, certificate, patterns } = given;
+        let TrustAnchor { organization, certificate, patterns, .. } = given;
         let refused = |source| RegistryError::Anchor { organization: organization.clone(), source };
         let malformed = |why: String| refused(CertificateError::Malformed { what: "certificate", why });
         let authority = AuthorityCertificate::parse(&certificate).map_err(refused)?;
@@ -52,6 +52,10 @@ impl Anchor {
 
     pub(super) fn name(&self) -> String {
         display(self.authority.subject())
+    }
+
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.authority.public_key().algorithm()
     }
 
     pub(super) fn public_key_sha256(&self) -> [u8; 32] {
@@ -83,7 +87,7 @@ impl Anchor {
 }
 
 /// Whether TLS checks signatures by keys of it (RFC 8446 §4.2.3, as far as rustls goes).
-pub(super) fn is_in_tls(algorithm: Algorithm) -> bool {
+pub(crate) fn is_in_tls(algorithm: Algorithm) -> bool {
     match algorithm {
         Algorithm::EcP256 | Algorithm::EcP384 | Algorithm::EcP521 | Algorithm::Ed25519 => true,
         other => other.is_rsa(),

@@ -69,11 +69,13 @@ impl Registry {
                 Err(error) => _ = refusal.get_or_insert(refused(&error, &certificate)),
             }
         }
-        let Some(first) = ends.first() else {
+        // An authority further up that another organization registers must not lock this one's members out.
+        let decisive = if issuers.is_empty() { &ends } else { &issuers };
+        let Some(first) = decisive.first() else {
             return Err(refusal.unwrap_or_else(|| unknown_anchor(&certificate)));
         };
         let organization = first.organization();
-        if ends.iter().any(|other| other.organization() != organization) {
+        if decisive.iter().any(|other| other.organization() != organization) {
             return Err(IdentityError::SeveralOrganizations);
         }
         Ok(Vouched { certificate, fingerprint: Sha256::digest(own).into(), organization, issuers })

@@ -1,8 +1,9 @@
 //! Why a registry is not consistent, and why a client certificate names no principal.
 
+use super::Identity;
 use crate::{
     certificates::CertificateError,
-    model::{OrganizationName, PrincipalName, Role},
+    model::{OrganizationName, Principal, PrincipalName, Role},
 };
 use chancery_api::reasons;
 use der::DateTime;
@@ -37,6 +38,14 @@ pub enum RegistryError {
         anchor: String,
         /// Its key's.
         algorithm: &'static str,
+    },
+    /// A revocation list that can't be read.
+    #[error("revocation list of {organization}: {source}")]
+    RevocationList {
+        /// Whose.
+        organization: OrganizationName,
+        /// What is wrong with it.
+        source: CertificateError,
     },
     /// One key vouches for two organizations.
     #[error("trust anchor {anchor}: its public key is an anchor of {first} and of {second}; it can vouch for one only")]
@@ -78,6 +87,14 @@ pub enum RegistryError {
         first: PrincipalName,
         /// The other.
         second: PrincipalName,
+    },
+    /// Two organizations would run the service.
+    #[error("{first} and {second} both have a platform-operator; one organization runs the service")]
+    SeveralOperators {
+        /// One of them.
+        first: OrganizationName,
+        /// The other.
+        second: OrganizationName,
     },
     /// One principal is registered with two roles.
     #[error("{name} is registered as {first} and as {second}; a principal has one role")]
@@ -139,6 +156,44 @@ pub enum IdentityError {
          certificate for a key of the client's own"
     )]
     KeyHeldHere,
+    /// Its organization lets it in no more.
+    #[error("{0} is suspended; ask a security officer of your organization")]
+    Suspended(String),
+    /// Its key was not seen before; that is recorded before its bearer is let in.
+    #[error("public key {} is new under the name {}; try again", hex::encode(public_key_sha256), principal.name)]
+    KeyUnseen {
+        /// Who it would be.
+        principal: Box<Principal>,
+        /// SHA-256 of its SubjectPublicKeyInfo.
+        public_key_sha256: [u8; 32],
+    },
+    /// Its key is new, and new keys wait.
+    #[error(
+        "public key {} is new under the name {name}, and your organization has new keys wait: have a security officer \
+         approve it (`chancery principals approve-key`)",
+        hex::encode(public_key_sha256)
+    )]
+    KeyPending {
+        /// Whose it says it is.
+        name: PrincipalName,
+        /// SHA-256 of its SubjectPublicKeyInfo.
+        public_key_sha256: [u8; 32],
+    },
+    /// Its trust anchor revoked it.
+    #[error("the certificate was revoked by its issuer; have another one issued")]
+    Revoked,
+    /// Nobody knows whether its trust anchor revoked it.
+    #[error(
+        "the revocation list of the certificate's issuer was due for renewal at {}, so nothing that it issued is \
+         accepted: have an officer bring a newer list (`chancery anchors crl`)",
+        instant(*next_update)
+    )]
+    ListExpired {
+        /// When the next list was due, in seconds since the Unix epoch.
+        next_update: u64,
+        /// Who it would be: whoever that is may bring a newer list, and nothing else.
+        otherwise: Box<Identity>,
+    },
     /// It is no client's.
     #[error("no client certificate: {0}")]
     Unfit(String),
@@ -157,6 +212,10 @@ impl IdentityError {
             Self::NameNotAllowed { .. } => reasons::NAME_NOT_ALLOWED,
             Self::NoRole(_) | Self::Unfit(_) => reasons::NO_ROLE,
             Self::KeyHeldHere => reasons::KEY_HELD_HERE,
+            Self::Suspended(_) => reasons::SUSPENDED,
+            Self::KeyUnseen { .. } | Self::KeyPending { .. } => reasons::KEY_PENDING,
+            Self::Revoked => reasons::CERTIFICATE_REVOKED,
+            Self::ListExpired { .. } => reasons::CRL_EXPIRED,
         }
     }
 }

@@ -6,8 +6,8 @@ use super::{
     chain::Vouched,
 };
 use crate::{
-    certificates::{PublicKey, Subject, validity},
-    model::{OrganizationName, Principal, PrincipalName, Role},
+    certificates::{PublicKey, Subject, fingerprints, validity},
+    model::{OrganizationName, Principal, PrincipalName, Role, Suspended},
 };
 use der::Encode;
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -18,9 +18,15 @@ use x509_cert::ext::pkix::KeyUsage;
 pub struct Identity {
     /// Who it is, and as what.
     pub principal: Principal,
+    /// Whether the certificate alone makes it that, rather than a registration: then its public key is held against
+    /// those that are known of its name.
+    pub by_certificate: bool,
     /// SHA-256 of the certificate's SubjectPublicKeyInfo, DER.
     pub public_key_sha256: [u8; 32],
-    /// The last second, since the Unix epoch, that both its certificate and its trust anchor's are valid.
+    /// Since the Unix epoch, the first second that its certificate is valid.
+    pub not_before: u64,
+    /// Since the Unix epoch, the last second that both its certificate and its trust anchor's are valid, or the first that
+    /// the anchor's revocation list is not, whichever comes first: from then on it is judged anew.
     pub not_after: u64,
 }
 
@@ -49,6 +55,9 @@ impl Registry {
                 display(certificate.tbs_certificate().issuer())
             )));
         };
+        for fingerprint in issuers.iter().flat_map(|anchor| fingerprints(&chain[0], anchor.algorithm())) {
+            self.require_not_suspended(organization, Suspended::Certificate(fingerprint))?;
+        }
         // 3. For signing, by a key in its one encoding that is not kept here.
         let certified = certificate.tbs_certificate();
         let malformed = |error: der::Error| IdentityError::Malformed(error.to_string());
@@ -68,26 +77,32 @@ impl Registry {
         if held_here(&public_key_sha256) {
             return Err(IdentityError::KeyHeldHere);
         }
+        self.require_not_suspended(organization, Suspended::PublicKey(public_key_sha256))?;
         // 4. Who: one common name.
         let subject = Subject::of(certified.subject()).map_err(|error| IdentityError::Malformed(error.to_string()))?;
         let name = (subject.common_name().map_err(|error| error.to_string()))
             .and_then(|name| organization.principal(name).map_err(|error| error.to_string()))
             .map_err(IdentityError::Ambiguous)?;
+        self.require_not_suspended(organization, Suspended::Principal(name.clone()))?;
         // 5. As what: the registry's word, else the certificate's within the registry's bounds.
-        let role = match self.registration(organization, &public_key_sha256) {
-            Some(registration) if registration.name == name => registration.role,
-            Some(registration) => {
-                let registered = &registration.name;
+        let registration = self.registration(organization, &public_key_sha256);
+        let role = match registration {
+            Some((registered, role)) if *registered == name => *role,
+            Some((registered, _)) => {
                 let why = format!("its public key is registered for {registered}; use that common name");
                 return Err(IdentityError::NameNotAllowed { name, why });
             }
             None => self.role_by_certificate(&vouched, &subject, &name)?,
         };
-        Ok(Identity {
+        // 6. Not revoked.
+        let identity = Identity {
             principal: Principal { name, role, certificate_fingerprint: vouched.fingerprint },
             public_key_sha256,
+            not_before: *validity(certified).start(),
+            by_certificate: registration.is_none(),
             not_after: valid_until.min(*validity(certified).end()),
-        })
+        };
+        self.unrevoked(&vouched, identity, now)
     }
 
     /// Whose trust anchor issued the chain, whatever else is wrong with it.

@@ -84,10 +84,15 @@ fn as_alert(error: &IdentityError, time: UnixTime) -> CertificateError {
         }
         IdentityError::Malformed(_) => CertificateError::BadEncoding,
         IdentityError::Unfit(_) => CertificateError::InvalidPurpose,
+        IdentityError::Revoked => CertificateError::Revoked,
         IdentityError::SeveralOrganizations
         | IdentityError::Ambiguous(_)
         | IdentityError::NameNotAllowed { .. }
         | IdentityError::NoRole(_)
-        | IdentityError::KeyHeldHere => CertificateError::ApplicationVerificationFailure,
+        | IdentityError::KeyHeldHere
+        | IdentityError::Suspended(_)
+        | IdentityError::KeyUnseen { .. }
+        | IdentityError::KeyPending { .. }
+        | IdentityError::ListExpired { .. } => CertificateError::ApplicationVerificationFailure,
     }
 }

@@ -15,9 +15,9 @@ use crate::{
     admission::Admission,
     audit::{Draft, Released, unavailable},
     certificates::{CertificateDraft, CertificateError, CertificateRequest, Issuance, Profile, RequestDraft},
+    changes::{Begun, Changes},
     crypto::{Form, Signable},
     error::Error,
-    keys::{Begun, Changes},
     model::{Action, KeyOrVersionName, KeyVersion, Purpose, RequestId, SignatureFormat},
     policy::Context,
     signing::{Signing, public_key, wrong_form, wrong_input},
@@ -225,7 +225,7 @@ impl Issuing {
         context: Context,
         request: &RequestId,
     ) -> Result<(Grant, Begun), Error> {
-        let grant = self.admission.authorize(caller, action, Target::Key(key.clone()), context, request).await?;
+        let grant = self.admission.authorize_use(caller, action, key, context, request).await?;
         grant.version()?;
         let begun = self.changes.begin(&caller.principal().name, action.as_str(), request).await?;
         Ok((grant, begun))
@@ -237,7 +237,9 @@ impl Issuing {
         let message = Signable::Message { hash: None, value: to_be_signed.to_vec(), user_id: None };
         let input = message.fit(key, None).map_err(|error| wrong_input(&error))?;
         let form = Form::new(key.algorithm(), SignatureFormat::Der, Some(true)).map_err(|error| wrong_form(&error))?;
-        self.signing.sign_granted(grant, input, form, request).await
+        self.admission.take_use(&grant).await?;
+        let turn = self.signing.turn(&grant, false).await?;
+        self.signing.sign_granted(grant, input, form, request, turn).await
     }
 
     async fn replayed(&self, grant: &Grant, request: &RequestId, answer: &[u8]) -> Result<Issued, Error> {

@@ -131,6 +131,7 @@ impl Keys {
         new.require_purpose()?;
         self.require_terms(new)?;
         self.require_settable(grant, &owner, &BTreeMap::new(), &new.labels)?;
+        let place = Some(self.place(grant, &owner).await?);
         let (material, wrapping) = self.material(&new.name, algorithm, new.purpose, protection).await?;
         let name = new.name.version(1);
         let cause = Cause::Request(grant, request);
@@ -151,6 +152,6 @@ impl Keys {
         let created = rows.and_then(|rows| changed(None, rows));
         let (rows, after) = self.or_undone(material.as_ref(), created).await?;
         let resource = KeyOrVersionName::Version(name);
-        Ok(Made { resource, algorithm, protection, rows, before: None, after, material, busy })
+        Ok(Made { resource, algorithm, protection, rows, before: None, after, material, place, busy })
     }
 }

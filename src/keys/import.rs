@@ -30,6 +30,8 @@ pub struct Sealed {
     pub key: Vec<u8>,
     /// The number of the version that it is bound to.
     pub version: u64,
+    /// SHA-256 of the request without job and key, which are others each time: what a second officer approves.
+    pub terms: [u8; 32],
 }
 
 /// The most bytes of a sealed key: RSA 4096 as PKCS #8 takes less than 3 KiB.
@@ -105,11 +107,19 @@ impl Keys {
         let busy = self.changes.hold(&new.name).await?;
         let before = self.admission.access().directory().key(&new.name);
         let name = next_version(new, &owner, before.as_deref(), sealed.version)?;
-        if before.is_none() {
-            self.require_terms(new)?;
-            self.require_settable(grant, &owner, &BTreeMap::new(), &new.labels)?;
-        }
+        let place = match before {
+            Some(_) => None,
+            None => {
+                self.require_terms(new)?;
+                self.require_settable(grant, &owner, &BTreeMap::new(), &new.labels)?;
+                Some(self.place(grant, &owner).await?)
+            }
+        };
         let (algorithm, protection) = (new.algorithm, new.protection);
+        let asked = RequestId { id: request.id.clone(), hash: sealed.terms };
+        let summary =
+            format!("a key from outside becomes {name} ({algorithm}, {protection}, for {}) of {owner}", new.purpose);
+        let approval = self.approvals.require(grant, &asked, summary).await?;
         let (material, wrapping) = self.material(&new.name, algorithm, new.purpose, protection).await?;
         let draft = Draft::intent(grant, request).key(algorithm, protection);
         let work = async {
@@ -134,9 +144,10 @@ impl Keys {
             rows.insert(0, Row::Key(new.key(owner, create_time)));
         }
         let material = Some(Fresh { intent, witness: generated.witness, _wrapping: wrapping });
-        let (rows, after) = self.or_undone(material.as_ref(), changed(before.as_deref(), rows)).await?;
+        let (mut rows, after) = self.or_undone(material.as_ref(), changed(before.as_deref(), rows)).await?;
+        rows.extend(approval);
         let resource = KeyOrVersionName::Version(name);
-        Ok(Made { resource, algorithm, protection, rows, before, after, material, busy })
+        Ok(Made { resource, algorithm, protection, rows, before, after, material, place, busy })
     }
 
     fn known(&self, organization: &OrganizationName) -> Result<Organization, Error> {

@@ -186,5 +186,5 @@ impl Keks {
 }
 
 fn failed(error: &StoreError) -> Error {
-    super::changes::store_unavailable(error)
+    crate::changes::store_unavailable(error)
 }

@@ -1,25 +1,21 @@
 //! Labels that decide what is permitted are not for a key's owner to set: it would choose its own permissions.
 
-use crate::{
-    error::Error,
-    model::PrincipalName,
-    policy::{LabelsRead, PolicySet},
-};
+use crate::{error::Error, model::PrincipalName, policy::LabelsRead};
 use chancery_api::reasons;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Refuses labels that a policy reads, where `caller` sets or removes them on a key that is, or will be, its own.
+/// The labels that a policy reads among those that are added, changed or removed. Refused where `caller` does so on a key
+/// that is, or will be, its own.
 pub(super) fn require_free(
-    policies: &PolicySet,
+    read: &LabelsRead,
     caller: &PrincipalName,
     owner: &PrincipalName,
     before: &BTreeMap<String, String>,
     after: &BTreeMap<String, String>,
-) -> Result<(), Error> {
-    let read = policies.labels_read();
-    let mut changed = before.keys().chain(after.keys()).filter(|label| before.get(*label) != after.get(*label));
-    let reserved = changed.find(|label| read.contains(label)).filter(|_| caller == owner);
-    let Some(label) = reserved else { return Ok(()) };
+) -> Result<BTreeSet<String>, Error> {
+    let changed = before.keys().chain(after.keys()).filter(|label| before.get(*label) != after.get(*label));
+    let reserved: BTreeSet<_> = changed.filter(|label| read.contains(label)).cloned().collect();
+    let Some(label) = reserved.first().filter(|_| caller == owner) else { return Ok(reserved) };
     let why = match read {
         LabelsRead::Named(_) => format!("a policy reads the label {label}"),
         LabelsRead::All => format!("a policy may read any label, so also {label}"),
@@ -32,13 +28,8 @@ pub(super) fn require_free(
 mod tests {
     use super::*;
 
-    /// The shipped policies and one that permits `GetKey` under `condition`.
-    fn set(condition: &str) -> PolicySet {
-        let head = "@id(\"reads-label\") permit (principal, action == Chancery::Action::\"GetKey\", resource)";
-        let mut files: Vec<_> =
-            PolicySet::shipped().iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
-        files.push(("label.cedar".to_owned(), format!("{head} when {{ {condition} }};")));
-        PolicySet::from_files(files).unwrap()
+    fn named(label: &str) -> LabelsRead {
+        LabelsRead::Named([label.to_owned()].into())
     }
 
     fn labels(names: &[&str]) -> BTreeMap<String, String> {
@@ -49,24 +40,24 @@ mod tests {
     fn an_owner_sets_no_label_that_a_policy_reads_and_any_other() {
         let owner = "organizations/org1/principals/peer0".parse().unwrap();
         let officer = "organizations/org1/principals/security".parse().unwrap();
-        let set = set("resource.hasTag(\"env\")");
+        let read = named("env");
         let Err(Error::Precondition { reason, message }) =
-            require_free(&set, &owner, &owner, &labels(&[]), &labels(&["a", "env", "z"]))
+            require_free(&read, &owner, &owner, &labels(&[]), &labels(&["a", "env", "z"]))
         else {
             panic!("the owner sets it")
         };
         assert_eq!(reason, reasons::LABEL_RESERVED);
         assert!(message.contains("label env"), "{message}");
-        require_free(&set, &owner, &owner, &labels(&["env"]), &labels(&["a", "env", "environment"])).unwrap();
-        assert!(require_free(&set, &owner, &owner, &labels(&["env"]), &labels(&[])).is_err(), "nor removes it");
-        require_free(&set, &officer, &owner, &labels(&[]), &labels(&["env"])).unwrap();
+        require_free(&read, &owner, &owner, &labels(&["env"]), &labels(&["a", "env", "environment"])).unwrap();
+        assert!(require_free(&read, &owner, &owner, &labels(&["env"]), &labels(&[])).is_err(), "nor removes it");
+        require_free(&read, &officer, &owner, &labels(&[]), &labels(&["env"])).unwrap();
     }
 
     #[test]
     fn where_a_name_is_computed_an_owner_sets_none() {
         let owner = "organizations/org1/principals/peer0".parse().unwrap();
-        let set = set("resource.hasTag(principal.name)");
-        assert!(require_free(&set, &owner, &owner, &labels(&[]), &labels(&["a"])).is_err());
-        require_free(&set, &owner, &owner, &labels(&[]), &labels(&[])).unwrap();
+        let read = LabelsRead::All;
+        assert!(require_free(&read, &owner, &owner, &labels(&[]), &labels(&["a"])).is_err());
+        require_free(&read, &owner, &owner, &labels(&[]), &labels(&[])).unwrap();
     }
 }

@@ -7,7 +7,6 @@
 //! **Not here**: using keys (`signing`), what a token offers (chancery-enclave).
 
 mod cause;
-mod changes;
 mod clock;
 mod confirm;
 mod create;
@@ -27,8 +26,8 @@ mod terms;
 mod tombstones;
 mod transitions;
 mod update;
+mod usage;
 
-pub use changes::{Begun, Busy, Change, Changes};
 pub use clock::{Clock, ClockGuard, Evidence, EvidenceFile, SystemClock};
 pub use confirm::Confirmed;
 pub use create::NewKey;
@@ -40,18 +39,22 @@ pub use pairs::OpenIntent;
 pub use schedule::{Schedule, next_rotation};
 pub use transitions::Destruction;
 pub use update::{Dates, KeyUpdate};
+pub use usage::KeyUsage;
 
 use crate::{
     access::{Caller, Grant, Peer, Target},
     admission::Admission,
+    approvals::Approvals,
     audit::{Draft, unavailable},
+    changes::{Begun, Busy, Change, Changes},
     config::KeyOptions,
     directory::{KeyEntry, Version},
     enclave::{Enclave, Material, Witness},
     error::Error,
+    limits::KeyPlace,
     model::{
-        Action, Algorithm, Key, KeyName, KeyOrVersionName, KeyVersion, LifecycleError, Protection, Purpose, RequestId,
-        Stage,
+        Action, Algorithm, Key, KeyName, KeyOrVersionName, KeyVersion, LifecycleError, PrincipalName, Protection,
+        Purpose, RequestId, Stage,
     },
     policy::Context,
     store::{Row, Store},
@@ -67,6 +70,7 @@ use std::sync::Arc;
 pub struct Keys {
     admission: Arc<Admission>,
     changes: Arc<Changes>,
+    approvals: Arc<Approvals>,
     pairs: Pairs,
     keks: Keks,
     destructions: Destructions,
@@ -89,6 +93,8 @@ struct Made {
     after: KeyEntry,
     /// Where key material was made.
     material: Option<Fresh>,
+    /// Of a new key: it is one of those that its organization may have.
+    place: Option<KeyPlace>,
     busy: Busy,
 }
 
@@ -109,12 +115,26 @@ struct Asked {
     request: RequestId,
 }
 
+/// What an edit leaves of a key.
+struct Edited {
+    rows: Vec<Row>,
+    /// What a second officer is asked, where the edit is dangerous.
+    dangerous: Option<String>,
+}
+
+impl From<Vec<Row>> for Edited {
+    fn from(rows: Vec<Row>) -> Self {
+        Self { rows, dangerous: None }
+    }
+}
+
 impl Keys {
-    /// Over the admitted, the token and the changes.
+    /// Over the admitted, the token, the changes and what takes two officers.
     pub fn new(
         admission: Arc<Admission>,
         enclave: Arc<Enclave>,
         changes: Arc<Changes>,
+        approvals: Arc<Approvals>,
         store: Arc<dyn Store>,
         options: KeyOptions,
     ) -> Self {
@@ -122,7 +142,8 @@ impl Keys {
         let audit = Arc::clone(admission.audit());
         let destructions = Destructions::new(Arc::clone(&enclave), audit, Arc::clone(&changes));
         let pairs = Pairs::new(Arc::clone(&admission), enclave);
-        Self { admission, changes, pairs, keks, destructions, store, options, importing: tokio::sync::Mutex::default() }
+        let importing = tokio::sync::Mutex::default();
+        Self { admission, changes, approvals, pairs, keks, destructions, store, options, importing }
     }
 
     /// The deployment's id.
@@ -154,11 +175,11 @@ impl Keys {
     }
 
     /// One change that needs no token: `edit` is given the key while nobody else changes it, and says its rows.
-    async fn alter(
+    async fn alter<E: Into<Edited>>(
         &self,
         peer: &Arc<Peer>,
         asked: Asked,
-        edit: impl FnOnce(&KeyEntry, &Grant) -> Result<Vec<Row>, Error> + Send,
+        edit: impl FnOnce(&KeyEntry, &Grant) -> Result<E, Error> + Send,
     ) -> Result<Arc<KeyEntry>, Error> {
         let Asked { action, target, context, request } = asked;
         let caller = self.admission.identify(peer, action).await?;
@@ -176,11 +197,14 @@ impl Keys {
             // Read while it is held, and decided once more: another change may just have ended.
             self.admission.access().recheck(&grant, None)?;
             let before = self.existing(target.key())?;
-            let rows = edit(&before, &grant)?;
+            let Edited { mut rows, dangerous } = edit(&before, &grant)?.into();
             let after = KeyEntry::changed(Some(&before), &rows).map_err(Error::internal)?;
+            if let Some(summary) = dangerous {
+                rows.extend(self.approvals.require(&grant, &request, summary).await?);
+            }
             let (algorithm, protection) = (before.key.algorithm, before.key.protection);
             let before = Some(before);
-            Ok(Made { resource: target, algorithm, protection, rows, before, after, material: None, busy })
+            Ok(Made { resource: target, algorithm, protection, rows, before, after, material: None, place: None, busy })
         };
         let made = altered.await;
         self.finish(change, &grant, &request, made).await
@@ -216,7 +240,7 @@ impl Keys {
         if let Some(before) = &made.before {
             self.close_unusable(before, &made.after).await;
         }
-        drop(made.busy);
+        drop((made.place, made.busy));
         Ok(Arc::new(made.after))
     }
 
@@ -253,6 +277,15 @@ impl Keys {
         };
         let kek_generation = generation.as_ref().map_or(0, Generation::number);
         Ok((Material { algorithm, purpose, protection, kek_generation }, generation))
+    }
+
+    /// A place for a new key of `owner`, as long as its organization and its owner may have one more.
+    async fn place(&self, grant: &Grant, owner: &PrincipalName) -> Result<KeyPlace, Error> {
+        let caller = grant.caller();
+        match self.admission.limits().key_place(owner, caller.principal().name == *owner) {
+            Ok(place) => Ok(place),
+            Err(error) => Err(self.admission.rejected(caller, error).await),
+        }
     }
 
     fn existing(&self, name: &KeyName) -> Result<Arc<KeyEntry>, Error> {

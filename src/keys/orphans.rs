@@ -88,12 +88,9 @@ mod tests {
         let mut rows: Vec<_> = (1..=versions).map(|number| Row::KeyVersion(version(number))).collect();
         rows.push(Row::Key(key.clone()));
         rows.push(Row::Organization(Organization {
-            name: organization,
-            enrolling_roles: Vec::new(),
-            create_time: 1,
             kek_generation: 1,
             oldest_kek_generation: 1,
-            destruction_frozen: None,
+            ..Organization::new(organization, Vec::new(), 1)
         }));
         let genesis = Genesis { deployment: "d".into(), ..Genesis::default() };
         let states = rows.iter().map(Row::state).collect();

@@ -11,6 +11,7 @@ use crate::{
     policy::Context,
     store::Row,
 };
+use chancery_api::reasons;
 use std::sync::Arc;
 
 /// The longest nonce of a statement, in bytes.
@@ -21,11 +22,13 @@ impl Keys {
     /// older ones.
     ///
     /// # Errors
-    /// [`Error`]. What was wrapped anew stays so; ask again to finish.
+    /// [`Error`]; `CONFIRMATION_NEEDED` unless `confirm` is the organization's id. What was wrapped anew stays so; ask again
+    /// to finish.
     pub async fn rewrap(
         &self,
         peer: Arc<Peer>,
         organization: OrganizationName,
+        confirm: &str,
         request: RequestId,
         progress: impl FnMut(Rewrapped) + Send,
     ) -> Result<u64, Error> {
@@ -35,6 +38,7 @@ impl Keys {
         let grant = self.admission.authorize(&caller, action, target, Context::new(), &request).await?;
         let current = self.admission.access().directory().organization(&organization);
         let current = current.ok_or_else(|| Error::NotFound(organization.to_string()))?;
+        require_confirmed(confirm, organization.id())?;
         let change = match self.changes.begin(&caller.principal().name, action.as_str(), &request).await? {
             Begun::New(change) => change,
             Begun::Answered(_) => {
@@ -46,6 +50,17 @@ impl Keys {
             self.changes.abandon(change).await;
             return Ok(0);
         }
+        let summary = format!(
+            "the keys of {organization} are wrapped under a new key-encryption key, and the older ones are destroyed: copies \
+             of the store from before are worthless"
+        );
+        let approval = match self.approvals.require(&grant, &request, summary).await {
+            Ok(approval) => approval,
+            Err(error) => {
+                self.changes.abandon(change).await;
+                return Err(error);
+            }
+        };
         let generation = match self.keks.rewrap(&organization, progress).await {
             Ok(generation) => generation,
             Err(error) => {
@@ -56,7 +71,8 @@ impl Keys {
         };
         let _held = self.changes.hold_organizations().await;
         let organization = self.admission.access().directory().organization(&organization).unwrap_or(current);
-        let rows = vec![Row::Organization(Organization { oldest_kek_generation: generation, ..organization })];
+        let row = Row::Organization(Organization { oldest_kek_generation: generation, ..organization });
+        let rows: Vec<_> = std::iter::once(row).chain(approval).collect();
         let draft = Draft::outcome(&grant, &request).states(&rows);
         self.changes.finish(change, Some(draft), rows, Vec::new()).await?;
         Ok(generation)
@@ -80,5 +96,20 @@ impl Keys {
             return Err(Error::invalid("nonce", format!("at most {LONGEST_NONCE} bytes")));
         }
         self.pairs.enclave().attest(grant.key()?, grant.version()?, nonce).await
+    }
+}
+
+fn require_confirmed(given: &str, organization: &str) -> Result<(), Error> {
+    match given {
+        "" => Err(Error::Precondition {
+            reason: reasons::CONFIRMATION_NEEDED,
+            message: format!(
+                "copies of the store from before can't be used any more: repeat `{organization}` in `confirm`"
+            ),
+        }),
+        given if given != organization => {
+            Err(Error::invalid("confirm", format!("the keys of `{organization}` are to be rewrapped; name that")))
+        }
+        _ => Ok(()),
     }
 }

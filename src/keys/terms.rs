@@ -9,7 +9,10 @@ use crate::{
     error::Error,
     model::{Key, PrincipalName, Rotation},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// The most versions that are made ahead of time.
 pub(super) const MAXIMUM_POOL: u32 = 16;
@@ -134,16 +137,17 @@ impl Keys {
         require_pool(key.pool_size)
     }
 
-    /// Refuses a label that a policy reads, set or removed by the key's owner: it would choose what it is permitted.
+    /// The labels that a policy reads among those set or removed. Refused by the key's owner: it would choose what it is
+    /// permitted.
     pub(super) fn require_settable(
         &self,
         grant: &Grant,
         owner: &PrincipalName,
         before: &BTreeMap<String, String>,
         after: &BTreeMap<String, String>,
-    ) -> Result<(), Error> {
-        let policies = self.admission.access().policies();
-        labels::require_free(&policies, &grant.caller().principal().name, owner, before, after)
+    ) -> Result<BTreeSet<String>, Error> {
+        let read = self.admission.access().policies().labels_read(owner.organization());
+        labels::require_free(&read, &grant.caller().principal().name, owner, before, after)
     }
 }
 

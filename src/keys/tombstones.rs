@@ -79,14 +79,9 @@ mod tests {
     }
 
     fn directory(oldest_kek_generation: u64, kek_generation: u64) -> Directory {
-        let organization = Organization {
-            name: OrganizationName::from_id("org1").unwrap(),
-            enrolling_roles: Vec::new(),
-            create_time: 1,
-            kek_generation,
-            oldest_kek_generation,
-            destruction_frozen: None,
-        };
+        let name = OrganizationName::from_id("org1").unwrap();
+        let organization =
+            Organization { kek_generation, oldest_kek_generation, ..Organization::new(name, Vec::new(), 1) };
         let backups = [("before", 9), ("early", 10), ("late", 20), ("after", 21)];
         let mut rows = vec![Row::Organization(organization)];
         rows.extend(backups.map(|(id, time)| Row::Backup(backup(id, time))));

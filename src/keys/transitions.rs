@@ -1,11 +1,12 @@
 //! A version's life, by request: activate, suspend, deactivate, mark as compromised, schedule destruction, restore.
 //!
 //! **Invariants**: what may happen stands in [`crate::model::LIFECYCLE`] alone; it is asked while the key is held, of the
-//! version as it then is. Once one of these is answered, the version signs nothing that it should not.
+//! version as it then is. Once one of these is answered, the version signs nothing that it should not. What can't be
+//! undone and stops a key's users takes two officers (`approvals`).
 //!
 //! **Not here**: destruction itself and what else the clock does (`schedule`).
 
-use super::{Asked, Keys, succession, terms::spelt, wrong_state};
+use super::{Asked, Edited, Keys, succession, terms::spelt, wrong_state};
 use crate::{
     access::{Grant, Peer, now},
     config::KeyOptions,
@@ -140,6 +141,7 @@ impl Keys {
                 return Err(Error::invalid("confirm", format!("`{version}` is to be destroyed; name it, or nothing")));
             }
             let row = row(entry, &version)?;
+            let state = row.state;
             let ends = now().saturating_add(waiting.saturating_mul(1_000_000_000));
             let after = row.after(LifecycleEvent::ScheduleDestruction, ends)?;
             if confirm.is_empty() && is_only_authority(entry, row) {
@@ -151,7 +153,11 @@ impl Keys {
                     ),
                 });
             }
-            Ok(vec![Row::KeyVersion(after)])
+            let dangerous = format!(
+                "{version}, which is {state}, signs nothing from then on, and its key is destroyed {} later",
+                spelt(wait)
+            );
+            Ok(Edited { rows: vec![Row::KeyVersion(after)], dangerous: Some(dangerous) })
         };
         self.alter(&peer, asked, edit).await
     }
@@ -170,16 +176,30 @@ impl Keys {
             if event == LifecycleEvent::Restore && self.destructions.has_begun(&version) {
                 return Err(wrong_state(format!("{version} is being destroyed; that can't be called off any more")));
             }
-            Ok(vec![Row::KeyVersion(row(entry, &version)?.after(event, now())?)])
+            let row = row(entry, &version)?;
+            let dangerous = match event {
+                LifecycleEvent::Compromise => Some(format!(
+                    "{version}, which is {}, counts as in other hands: it signs nothing any more, for good",
+                    row.state
+                )),
+                LifecycleEvent::Deactivate if is_only_active(entry, row) => {
+                    Some(format!("{version}, its key's only ACTIVE version, signs nothing any more, for good"))
+                }
+                _ => None,
+            };
+            Ok(Edited { rows: vec![Row::KeyVersion(row.after(event, now())?)], dangerous })
         };
         self.alter(&peer, asked, edit).await
     }
 }
 
-/// Whether a CERTIFY key has no other ACTIVE version than this, which is.
+/// Whether this is the only ACTIVE version of a CERTIFY key.
 fn is_only_authority(entry: &KeyEntry, row: &KeyVersion) -> bool {
+    entry.key.purpose == Purpose::Certify && is_only_active(entry, row)
+}
+
+/// Whether a key has no other ACTIVE version than this, which is.
+fn is_only_active(entry: &KeyEntry, row: &KeyVersion) -> bool {
     let mut active = entry.versions.values().filter(|version| version.row.state == KeyState::Active);
-    entry.key.purpose == Purpose::Certify
-        && active.next().is_some_and(|version| version.row.name == row.name)
-        && active.next().is_none()
+    active.next().is_some_and(|version| version.row.name == row.name) && active.next().is_none()
 }

@@ -1,6 +1,6 @@
 //! Changing a key's terms: labels, check, rotation schedule, overlap, pool, and a version's dates.
 
-use super::{Asked, Keys, create::default_check, terms, wrong_state};
+use super::{Asked, Edited, Keys, create::default_check, terms, wrong_state};
 use crate::{
     access::{Grant, Peer, now},
     directory::KeyEntry,
@@ -11,7 +11,11 @@ use crate::{
     policy::Context,
     store::Row,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// What is to change; what is `None` stays.
 #[derive(Debug, Clone)]
@@ -56,11 +60,13 @@ impl Keys {
         self.alter(&peer, asked, |entry, grant| self.updated(entry, grant, update)).await
     }
 
-    fn updated(&self, entry: &KeyEntry, grant: &Grant, update: KeyUpdate) -> Result<Vec<Row>, Error> {
+    fn updated(&self, entry: &KeyEntry, grant: &Grant, update: KeyUpdate) -> Result<Edited, Error> {
         let now = now();
         let mut key: Key = entry.key.clone();
+        let mut dangerous = None;
         if let Some(labels) = update.labels {
-            self.require_settable(grant, &key.owner, &key.labels, &labels)?;
+            let read = self.require_settable(grant, &key.owner, &key.labels, &labels)?;
+            dangerous = (!read.is_empty()).then(|| relabelled(&key, &labels, &read));
             key.labels = labels;
         }
         if let Some(check) = update.check {
@@ -86,8 +92,15 @@ impl Keys {
             let version = entry.version(Some(name.number())).ok_or_else(|| Error::NotFound(name.to_string()))?;
             rows.push(Row::KeyVersion(dated(&version.row, dates, now)?));
         }
-        Ok(rows)
+        Ok(Edited { rows, dangerous })
     }
+}
+
+/// What becomes of labels that policies read, for the officer who approves it.
+fn relabelled(key: &Key, after: &BTreeMap<String, String>, read: &BTreeSet<String>) -> String {
+    let value = |label| after.get(label).map_or_else(|| "removed".to_owned(), |value| format!("set to {value:?}"));
+    let each: Vec<_> = read.iter().map(|label| format!("{label:?} {}", value(label))).collect();
+    format!("of {}, labels that policies read: {}", key.name, each.join(", "))
 }
 
 /// A version with other dates.

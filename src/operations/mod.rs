@@ -65,22 +65,24 @@ impl Operations {
         // 1 Identify, 2 charge. (3, parsing, made the work.)
         let caller = self.admission.identify(peer, action).await?;
         // 4 Authorize.
-        let grant = self.admission.authorize(&caller, action, Target::Key(key), work.context(), &request).await?;
-        let rejected = |error: &Error| self.admission.rejected(&caller, error);
+        let grant = self.admission.authorize_use(&caller, action, &key, work.context(), &request).await?;
         let (entry, version) = (Arc::clone(grant.key()?), Arc::clone(grant.version()?));
-        let fitted = work.fit(&entry.key, version.public_key.as_ref()).inspect_err(rejected)?;
-        let work = match fitted {
-            Fitted::Public(bytes) => {
+        let work = match work.fit(&entry.key, version.public_key.as_ref()) {
+            Err(error) => return Err(self.admission.rejected(&caller, error).await),
+            Ok(Fitted::Public(bytes)) => {
                 let bytes = Zeroizing::new(bytes);
                 return Ok(Output { bytes, version: version.row.name.to_string(), index: None });
             }
-            Fitted::Private(work) => work,
+            Ok(Fitted::Private(work)) => work,
         };
+        // 5 Guard.
+        self.admission.take_use(&grant).await?;
+        let turn = self.enclave.turn(&grant, false).await?;
         // 6 to 9, to their end even if the caller hangs up: what the key did is recorded.
         let operations = Arc::clone(self);
         let work = async move {
             let access = operations.admission.access();
-            let used = match operations.enclave.use_key(access, grant, work, &request.id).await {
+            let used = match operations.enclave.use_key(access, grant, work, &request.id, turn).await {
                 Ok(used) => used,
                 Err(failed) => return Err(operations.failed(*failed, &request).await),
             };
@@ -128,8 +130,7 @@ impl Operations {
         let grant = self.admission.authorize(&caller, action, target, context, &request).await?;
         if !(1..=MOST_RANDOM).contains(&length) {
             let error = Error::invalid("length", format!("1 to {MOST_RANDOM} bytes"));
-            self.admission.rejected(&caller, &error);
-            return Err(error);
+            return Err(self.admission.rejected(&caller, error).await);
         }
         let bytes = match self.enclave.random(length).await {
             Ok(bytes) => bytes,

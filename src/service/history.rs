@@ -1,6 +1,7 @@
 //! What the service takes from its log's past, gathered while the log is read.
 
 use crate::{
+    audit::{Shares, Users},
     directory::LoggedStates,
     keys::OpenIntent,
     model::{Action, KeyName, KeyOrVersionName, OrganizationName},
@@ -19,6 +20,8 @@ pub(super) struct History {
     pub(super) answered: Vec<(u64, RequestKey, KeyName)>,
     pub(super) policy_sets: HashSet<Vec<u8>>,
     pub(super) replays: Replays,
+    pub(super) shares: Shares,
+    pub(super) users: Users,
     /// The time of the last record, nanoseconds since the Unix epoch.
     pub(super) last_time: i64,
 }
@@ -28,6 +31,8 @@ impl History {
     pub(super) fn add(&mut self, record: &Record) {
         self.states.add(record);
         self.replays.remember(record);
+        self.shares.remember(record);
+        self.users.add(record);
         self.last_time = record.time_unix_nanos;
         if let Some(settled) = record.intent.checked_sub(1) {
             self.intents.remove(&settled);
@@ -37,7 +42,7 @@ impl History {
             Kind::Outcome if record.outcome() == Outcome::Succeeded => {
                 self.answered.extend(answered(record).map(|(request, key)| (record.index, request, key)));
             }
-            Kind::PolicySet => drop(self.policy_sets.insert(record.policy_set_hash.clone())),
+            Kind::PolicySet => self.policy_sets.extend(record.policy_set.as_ref().map(|set| set.hash.clone())),
             _ => {}
         }
     }

@@ -15,27 +15,30 @@ pub use files::{DataFiles, DataLock, read_vkey};
 use crate::{
     access::Access,
     admission::{Admission, Floods},
+    approvals::Approvals,
     audit::{self, AuditLog, Checkpoints, Draft, Places},
     backups::Backups,
+    changes::Changes,
     config::Configuration,
     enclave::{Enclave, EnclaveOptions, LoginMarker, default_program},
     grpc::{self, Parts, server_config},
     issuing::Issuing,
-    keys::{Changes, ClockGuard, EvidenceFile, Keys, Schedule, SystemClock},
+    keys::{ClockGuard, EvidenceFile, Keys, Schedule, SystemClock},
+    limiting::Limiting,
+    limits::Limits,
     model::KeyName,
     operations::Operations,
-    policy::PolicySet,
+    policies::PolicyDesk,
+    policy::{Policies, PolicySet},
+    registry::Registrar,
     signing::Signing,
     store::{Commit, SqliteStore, Store},
 };
-use chancery_audit::{
-    checkpoint::VerifierKey,
-    record::{PolicyFile, PolicySet as RecordedPolicies},
-};
+use chancery_audit::checkpoint::VerifierKey;
 use chancery_ipc::TokenAccess;
 use history::History;
 use rustix::{
-    fs::Mode,
+    fs::{Mode, statvfs},
     process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask},
 };
 use std::{
@@ -43,10 +46,15 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
-use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    time::MissedTickBehavior,
+};
 
 /// How long what keys' schedules began may go on once the service stops.
 const SCHEDULE_DRAIN: Duration = Duration::from_secs(5);
@@ -147,7 +155,9 @@ impl Service {
         tracing::info!(token = opened.token.label, serial = opened.token.serial, "the token is open");
 
         let enclave = Arc::new(enclave);
-        let audit = Arc::new(AuditLog::start(log.tail, configuration.log.append_deadline));
+        let shares = Arc::new(history.shares);
+        let audit = AuditLog::start(log.tail, history.users, shares, configuration.log.append_deadline);
+        let audit = Arc::new(audit);
         let newest = (log.checkpoint, log.note);
         let checkpoints = Arc::new(Checkpoints::new(
             Arc::clone(&audit),
@@ -157,17 +167,24 @@ impl Service {
             newest,
             checkpoint_size,
         ));
-        record_start(&audit, &policies, &history.policy_sets).await?;
-        let access = Arc::new(Access::new(Arc::clone(&directory), policies));
-        let floods = Arc::new(Floods::new(configuration.limits.denials_per_second));
-        let admission = Arc::new(Admission::new(access, Arc::clone(&audit), Arc::clone(&floods)));
-        let changes = Arc::new(Changes::new(Arc::clone(&store), audit, directory));
+        let access = Arc::new(Access::new(Arc::clone(&directory), policies)?);
+        record_start(&audit, &access.policies(), &history.policy_sets).await?;
+        let limits = &configuration.limits;
+        let share = limits.denial_bytes.of_volume(volume_bytes(&configuration.audit));
+        let floods = Arc::new(Floods::new(limits.denials_per_second, Arc::clone(audit.shares()), share));
+        let changes = Arc::new(Changes::new(Arc::clone(&store), Arc::clone(&audit), directory));
+        let limits = Arc::new(Limits::new(Arc::clone(&changes), Arc::clone(&audit), limits));
+        let admission = Admission::new(access, audit, Arc::clone(&floods), limits, Arc::clone(&changes));
+        let admission = Arc::new(admission);
+        let officers = configuration.officers.clone();
+        let approvals = Arc::new(Approvals::new(Arc::clone(&admission), Arc::clone(&changes), officers));
         let signing = Arc::new(Signing::new(Arc::clone(&admission), Arc::clone(&enclave), history.replays));
         let operations = Arc::new(Operations::new(Arc::clone(&admission), Arc::clone(&enclave)));
         let keys = Arc::new(Keys::new(
             Arc::clone(&admission),
             Arc::clone(&enclave),
             Arc::clone(&changes),
+            Arc::clone(&approvals),
             Arc::clone(&store),
             configuration.keys.clone(),
         ));
@@ -175,10 +192,19 @@ impl Service {
             Arc::clone(&admission),
             Arc::clone(&enclave),
             Arc::clone(&changes),
+            Arc::clone(&approvals),
             Arc::clone(&keys),
             Arc::clone(&store),
         ));
         let issuing = Arc::new(Issuing::new(Arc::clone(&admission), Arc::clone(&signing), Arc::clone(&changes)));
+        let policies = Arc::new(PolicyDesk::new(
+            Arc::clone(&admission),
+            Arc::clone(&changes),
+            Arc::clone(&approvals),
+            configuration.policies.clone(),
+        ));
+        let limiting = Arc::new(Limiting::new(Arc::clone(&admission), Arc::clone(&changes)));
+        let registrar = Arc::new(Registrar::new(Arc::clone(&admission), Arc::clone(&approvals), Arc::clone(&changes)));
         keys.settle_all(history.intents.into_values().collect()).await;
         if let Err(error) = checkpoints.make().await {
             tracing::warn!(%error, "no checkpoint at start; trying again each second");
@@ -186,7 +212,21 @@ impl Service {
         let readings = EvidenceFile::new(&files.directory);
         let clock = ClockGuard::start(Arc::new(SystemClock), readings.read().as_ref(), history.last_time);
         let schedule = Arc::new(Schedule::new(Arc::clone(&keys), Arc::new(clock), readings, store));
-        let parts = Parts { signing, operations, keys, backups, issuing, admission, checkpoints, floods, enclave };
+        let parts = Parts {
+            signing,
+            operations,
+            keys,
+            approvals,
+            backups,
+            registrar,
+            policies,
+            issuing,
+            limiting,
+            admission,
+            checkpoints,
+            floods,
+            enclave,
+        };
         Ok(Self { configuration, parts, changes, schedule, tls, _locks: locks })
     }
 
@@ -201,11 +241,14 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let address = self.configuration.listen;
         let listen = |source| ServiceError::Listen { address, source };
+        // Whoever reads `ready` may send one at once.
+        let hangup = signal(SignalKind::hangup());
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         ready(listener.local_addr().map_err(listen)?);
-        let Parts { checkpoints, floods, admission, .. } = self.parts.clone();
+        let Parts { checkpoints, floods, admission, policies, .. } = self.parts.clone();
+        let reloading = tokio::spawn(reload_at_each(hangup, policies));
         let ticking = tokio::spawn(Arc::clone(&checkpoints).run());
-        let mending = tokio::spawn(each_second(self.changes, Arc::clone(&floods), Arc::clone(admission.audit())));
+        let mending = tokio::spawn(each_second(self.changes, Arc::clone(&floods), Arc::clone(&admission)));
         let schedule = Arc::clone(&self.schedule);
         let mut scheduling = tokio::spawn(async move { schedule.run().await });
         let result = grpc::serve(listener, self.tls, &self.configuration.limits, self.parts, stop).await;
@@ -216,7 +259,10 @@ impl Service {
         }
         ticking.abort();
         mending.abort();
-        floods.flush(admission.audit()).await;
+        reloading.abort();
+        // A disk that hangs must not keep the service from stopping: it costs what is left of quotas.
+        let _ = tokio::time::timeout(SCHEDULE_DRAIN, admission.limits().close()).await;
+        floods.flush_all(admission.audit()).await;
         // Connections that outlived the drain must not get signatures past the last checkpoint.
         admission.audit().close().await;
         if let Err(error) = checkpoints.make().await {
@@ -226,8 +272,25 @@ impl Service {
     }
 }
 
+/// Reads the base policies again at each SIGHUP. What can't be used is told in the service's log.
+async fn reload_at_each(hangup: io::Result<Signal>, policies: Arc<PolicyDesk>) {
+    let mut hangup = match hangup {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP reloads nothing; `chancery policy reload` does");
+            return;
+        }
+    };
+    while hangup.recv().await.is_some() {
+        if let Err(error) = policies.reload_directory().await {
+            tracing::warn!(%error, "SIGHUP: the base policies were not loaded");
+        }
+    }
+}
+
 /// Records counts, and tries again what a disk did not take: nobody else would without traffic.
-async fn each_second(changes: Arc<Changes>, floods: Arc<Floods>, audit: Arc<AuditLog>) {
+async fn each_second(changes: Arc<Changes>, floods: Arc<Floods>, admission: Arc<Admission>) {
+    let audit = admission.audit();
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -236,17 +299,29 @@ async fn each_second(changes: Arc<Changes>, floods: Arc<Floods>, audit: Arc<Audi
             audit.probe().await;
         }
         changes.flush().await;
-        floods.flush(&audit).await;
+        floods.flush(audit).await;
+        admission.limits().tidy();
+    }
+}
+
+/// The size of the volume that a directory lies on; one that can't be told counts as large.
+fn volume_bytes(directory: &Path) -> u64 {
+    match statvfs(directory) {
+        Ok(volume) => volume.f_blocks.saturating_mul(volume.f_frsize),
+        Err(error) => {
+            tracing::warn!(%error, "the size of the log's volume is unknown");
+            u64::MAX
+        }
     }
 }
 
 /// Notes the start, and the policies in force if the log has not seen them.
-async fn record_start(audit: &AuditLog, policies: &PolicySet, known: &HashSet<Vec<u8>>) -> Result<(), ServiceError> {
-    let hash = policies.hash().to_vec();
-    if !known.contains(&hash) {
-        let file = |(path, text): &(String, String)| PolicyFile { path: path.clone(), text: text.clone() };
-        let files = policies.files().iter().map(file).collect();
-        audit.append(Draft::policy_set(RecordedPolicies { hash, files })).await?;
+async fn record_start(audit: &AuditLog, policies: &Policies, known: &HashSet<Vec<u8>>) -> Result<(), ServiceError> {
+    if !known.contains(policies.base().hash().as_slice()) {
+        audit.append(Draft::policy_set(policies.base())).await?;
+    }
+    for set in policies.organizations().filter(|set| !known.contains(set.hash().as_slice())) {
+        audit.append(Draft::organization_policy_set(set)).await?;
     }
     audit.append(Draft::state_change("Start", &[])).await?;
     Ok(())

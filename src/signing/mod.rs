@@ -35,14 +35,14 @@ mod replays;
 pub use replays::{Begun, Replays, Ticket};
 
 use crate::{
-    access::{Grant, Peer, Target, require_active},
+    access::{Grant, Peer, require_active},
     admission::Admission,
     audit::{Draft, Released, unavailable},
     crypto::{Form, FormError, Input, InputError, PublicKey, Signable},
     directory::Version,
-    enclave::{Enclave, Failed},
+    enclave::{Enclave, Failed, Turn},
     error::Error,
-    model::{Action, Hash, KeyOrVersionName, Purpose, RequestId, RsaPadding, SignatureFormat},
+    model::{Action, Hash, Key, KeyOrVersionName, Purpose, RequestId, RsaPadding, SignatureFormat},
     policy::Context,
 };
 use chancery_api::reasons;
@@ -61,6 +61,8 @@ pub struct Request {
     pub low_s: Option<bool>,
     /// For RSA.
     pub padding: Option<RsaPadding>,
+    /// It can wait for others.
+    pub batch: bool,
     /// Its id and content.
     pub id: RequestId,
 }
@@ -95,28 +97,37 @@ impl Signing {
         // 1 Identify, 2 charge. (3, parsing, made the request.)
         let caller = self.admission.identify(peer, Action::Sign).await?;
         // 4 Authorize.
-        let (target, context) = (Target::Key(request.key.clone()), context(&request.input));
-        let grant = self.admission.authorize(&caller, Action::Sign, target, context, &request.id).await?;
-        let (input, form) = prepare(&grant, &request).inspect_err(|error| self.admission.rejected(&caller, error))?;
+        let context = context(&request.input);
+        let grant = self.admission.authorize_use(&caller, Action::Sign, &request.key, context, &request.id).await?;
+        let (input, form) = match prepare(&grant, &request) {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(self.admission.rejected(&caller, error).await),
+        };
         // 5 Guard.
         let ticket = match self.replays.begin(&caller.principal().name, &request.id).await {
             Begun::New(ticket) => ticket,
             Begun::Answered(released) => return self.replay(grant, &request.id, &input, form, released).await,
-            Begun::Reused => {
-                let error = reused();
-                self.admission.rejected(&caller, &error);
-                return Err(error);
-            }
+            Begun::Reused => return Err(self.admission.rejected(&caller, Error::reused()).await),
         };
+        self.admission.take_use(&grant).await?;
+        let turn = self.turn(&grant, request.batch).await?;
         // 6 to 9, to their end even if the caller hangs up: what the key did is recorded.
         let (signing, id) = (Arc::clone(self), request.id);
         let work = async move {
-            let released = signing.sign_granted(grant, input, form, &id).await?;
+            let released = signing.sign_granted(grant, input, form, &id, turn).await?;
             ticket.answered(&released);
             Ok(Answer { released, replayed: false })
         };
         // A task ends early only with the service: a panic ends the process.
         tokio::spawn(work).await.map_err(|_| Error::stopped())?
+    }
+
+    /// Waits for the turn to sign. May be dropped.
+    ///
+    /// # Errors
+    /// As [`Enclave::turn`].
+    pub async fn turn(&self, grant: &Grant, batch: bool) -> Result<Turn, Error> {
+        self.enclave.turn(grant, batch).await
     }
 
     /// Steps 6 to 9, for whatever signs with an organization's key. Must not be dropped before its end.
@@ -129,10 +140,11 @@ impl Signing {
         input: Input,
         form: Form,
         request: &RequestId,
+        turn: Turn,
     ) -> Result<Released, Error> {
         let access = self.admission.access();
         // 6 Perform, 7 check.
-        let performed = self.enclave.sign(access, grant, input, form, &request.id).await;
+        let performed = self.enclave.sign(access, grant, input, form, &request.id, turn).await;
         let checked = match performed.and_then(|performed| performed.check()) {
             Ok(checked) => checked,
             Err(failed) => return Err(self.failed(*failed, request).await),
@@ -183,15 +195,6 @@ impl Signing {
     }
 }
 
-/// A request id that came with other content before.
-pub fn reused() -> Error {
-    Error::Rejected {
-        reason: reasons::REQUEST_ID_REUSED,
-        field: "request_id",
-        message: "this id was used before with other content; take a fresh UUID for each request".into(),
-    }
-}
-
 /// What policies may read of a signing request.
 pub fn context(input: &Signable) -> Context {
     let (kind, hash) = match input {
@@ -205,7 +208,7 @@ pub fn context(input: &Signable) -> Context {
 /// What must agree with the key, known only after the permit.
 fn prepare(grant: &Grant, request: &Request) -> Result<(Input, Form), Error> {
     let entry = grant.key()?;
-    if entry.key.purpose != Purpose::Sign {
+    if entry.key.purpose != Purpose::Sign && !is_external_ca(&entry.key) {
         return Err(Error::Precondition {
             reason: reasons::WRONG_PURPOSE,
             message: format!("{} is for {}, not for signing", entry.key.name, entry.key.purpose),
@@ -215,6 +218,15 @@ fn prepare(grant: &Grant, request: &Request) -> Result<(Input, Form), Error> {
     let input = request.input.clone().fit(key, request.padding).map_err(|error| wrong_input(&error))?;
     let form = Form::new(key.algorithm(), request.format, request.low_s).map_err(|error| wrong_form(&error))?;
     Ok((input, form))
+}
+
+/// The label that declares a CERTIFY key to be used by a certificate authority outside, which composes certificates
+/// itself. The shipped policies read it, so that its owner can't set it.
+const EXTERNAL_CA: &str = "external-ca";
+
+/// Whether a key signs what the service has not composed, though it signs certificates.
+fn is_external_ca(key: &Key) -> bool {
+    key.purpose == Purpose::Certify && key.labels.get(EXTERNAL_CA).is_some_and(|declared| declared == "true")
 }
 
 /// A version's public key.

@@ -1,7 +1,7 @@
 //! The documents name what exists: error reasons, tests, threats.
 
 use crate::{code::identifiers, source};
-use chancery::config::Configuration;
+use chancery::{config::Configuration, model::OrganizationName, policy::OrganizationSet};
 use std::{collections::BTreeSet, path::Path};
 
 /// The rows of a document's tables that begin with a code span: that span, and the rest of the row.
@@ -23,6 +23,19 @@ fn every_error_reason_is_explained() {
     let missing: Vec<_> = reasons.iter().filter(|reason| !explained.contains(reason)).collect();
     let stale: Vec<_> = explained.iter().filter(|reason| !reasons.contains(reason)).collect();
     assert!(missing.is_empty() && stale.is_empty(), "docs/errors.md lacks {missing:?} and has too much: {stale:?}");
+}
+
+/// An organization could set every policy that docs/policy.md shows, alone and all of them together.
+#[test]
+fn every_example_of_a_policy_is_accepted() {
+    let document = source::read("docs/policy.md");
+    let blocks = document.split("```cedar\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    let examples: Vec<_> = blocks.collect();
+    assert!(examples.len() > 4, "only {} examples in docs/policy.md", examples.len());
+    for text in examples.iter().copied().chain([examples.concat().as_str()]) {
+        let organization = OrganizationName::from_id("org1").unwrap();
+        OrganizationSet::parse(organization, text.to_owned()).unwrap_or_else(|error| panic!("{text}\n{error}"));
+    }
 }
 
 /// As it stands, and with every default spelt out.

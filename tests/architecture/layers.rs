@@ -29,7 +29,7 @@ fn an_upward_dependency_is_found_however_it_is_spelt() {
         ("src/store/rows.rs", "use super::super::grpc;"),
         ("src/store/mod.rs", "use super::grpc::Status;"),
         ("src/store.rs", "use super::{model, grpc};"),
-        ("src/store/mod.rs", "use crate::policy::Permit;"),
+        ("src/store/mod.rs", "use crate::identity::Registry;"),
     ] {
         assert_eq!(upward(path, text).len(), 1, "{path}: {text}");
     }

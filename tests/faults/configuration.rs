@@ -44,6 +44,9 @@ fn what_is_malformed_is_refused_with_its_place() {
         ("sessions = 2", "sessions = \"two\"", &["sessions"]),
         ("listen = \"127.0.0.1:0\"", "listen = \"localhost\"", &["service.listen", "localhost"]),
         ("origin = \"", "origin = \"a b", &["service.origin"]),
+        ("second_officer = false", "waiting_period = \"ten\"", &["officers.waiting_period", "ten"]),
+        ("second_officer = false", "waiting_period = \"24h\"", &["officers.waiting_period", "approval_lifetime"]),
+        ("second_officer = false", "approval_lifetime = \"31d\"", &["officers.approval_lifetime", "30 days"]),
     ] {
         edit(&config, from, to);
         refused(&config, 78, words);

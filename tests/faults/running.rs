@@ -200,6 +200,8 @@ async fn reads_go_on_while_nothing_can_be_signed() {
     let deployment = Deployment::start();
     let key = create(&deployment, "k", Algorithm::EcP256).await;
     let peer = deployment.client("org1-peer0").await;
+    // Known by now: a node's key that was not seen before must be recorded first, for a read, too.
+    sign(&peer, request(&key)).await.unwrap();
     let (path, away) = (segment(&deployment), deployment.dir().join("away"));
     fs::rename(&path, &away).unwrap();
     signal(deployment.enclave_pid().unwrap(), "KILL");

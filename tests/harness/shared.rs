@@ -91,6 +91,11 @@ pub async fn create(name: &str, owner: &str, algorithm: Algorithm) -> Key {
     make(&officer, creation(name, owner, algorithm)).await
 }
 
+/// Makes a P-256 key as this officer.
+pub async fn create_as(officer: &Client, name: &str, owner: &str) -> Key {
+    make(officer, creation(name, owner, Algorithm::EcP256)).await
+}
+
 /// Makes a key; RSA keys may take a token several attempts' time, so the same request is repeated.
 pub async fn make(client: &Client, request: CreateKeyRequest) -> Key {
     let mut last = None;
@@ -139,9 +144,13 @@ pub async fn records(auditor: &Client, mut request: ListRecordsRequest) -> Vec<R
 
 /// All of org1's records of a key and its versions.
 pub async fn records_of(key: &str) -> Vec<Record> {
-    let auditor = client("org1-auditor").await;
-    let request = ListRecordsRequest { parent: ORG1.into(), key: key.into(), ..ListRecordsRequest::default() };
-    records(&auditor, request).await
+    records_in(&client("org1-auditor").await, ORG1, key).await
+}
+
+/// All of an organization's records of a key and its versions, as its auditor reads them.
+pub async fn records_in(auditor: &Client, organization: &str, key: &str) -> Vec<Record> {
+    let request = ListRecordsRequest { parent: organization.into(), key: key.into(), ..ListRecordsRequest::default() };
+    records(auditor, request).await
 }
 
 /// A context value of a record.

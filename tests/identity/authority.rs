@@ -1,6 +1,6 @@
 //! An organization's identity CA in the attacker's hands.
 
-use crate::shared::deployment;
+use crate::{harness::Deployment, shared::deployment};
 use chancery_api::v1::GetCheckpointRequest;
 use chancery_client::{Client, ClientConfig, ClientError};
 use rcgen::{
@@ -46,9 +46,13 @@ pub(crate) struct Authority {
 impl Authority {
     /// The organization's own, with its key.
     pub(crate) fn of(organization: &str) -> Self {
-        let file = |kind: &str| {
-            fs::read_to_string(deployment().dir().join(format!("identity/{organization}.{kind}"))).unwrap()
-        };
+        Self::at(deployment(), organization)
+    }
+
+    /// The same, of another deployment than the suite's.
+    pub(crate) fn at(deployment: &Deployment, organization: &str) -> Self {
+        let file =
+            |kind: &str| fs::read_to_string(deployment.dir().join(format!("identity/{organization}.{kind}"))).unwrap();
         let pem = file("pem");
         let key = KeyPair::from_pem(&file("key")).unwrap();
         Self { issuer: Issuer::from_ca_cert_pem(&pem, key).unwrap(), pem }
@@ -98,9 +102,14 @@ pub(crate) struct Stranger(TempDir);
 impl Stranger {
     /// From a certificate chain and its key, PEM.
     pub(crate) fn new(chain: &str, key: &str) -> Self {
+        Self::at(deployment(), chain, key)
+    }
+
+    /// The same, of another deployment than the suite's.
+    pub(crate) fn at(deployment: &Deployment, chain: &str, key: &str) -> Self {
         let home = TempDir::new().unwrap();
-        let ca = fs::read_to_string(deployment().client_dir("org1-peer0").join("ca.pem")).unwrap();
-        let address = deployment().address();
+        let ca = fs::read_to_string(deployment.client_dir("org1-peer0").join("ca.pem")).unwrap();
+        let address = deployment.address();
         let config = format!(
             "address = \"{address}\"\nca = \"ca.pem\"\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\ndeadline = \"20s\"\n"
         );

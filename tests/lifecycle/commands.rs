@@ -79,7 +79,7 @@ fn a_life_by_the_command() {
     let shown = done("org1-security", &format!("keys show {name}"));
     assert!(shown.contains("could be revived by copies of the store"), "{shown}");
     assert!(rejected(&format!("keys restore {version}")).contains("possible"));
-    let rewrapped = done("org1-security", "keys rewrap");
+    let rewrapped = done("org1-security", "keys rewrap --confirm org1");
     assert!(rewrapped.contains("are wrapped under generation"), "{rewrapped}");
     assert!(!done("org1-security", &format!("keys show {name}")).contains("revived"));
     signs(0);

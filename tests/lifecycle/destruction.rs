@@ -62,7 +62,7 @@ async fn what_is_destroyed_is_gone_and_its_tombstone_stays() {
     assert!(parties.version(&in_token).await.revivable_by.is_empty(), "a TOKEN key was never copied");
 
     // A rewrap destroys what copies of the store were wrapped under.
-    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id() };
+    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id(), confirm: "org1".into() };
     let mut answers = parties.officer.keys().rewrap_keys(request).await.unwrap().into_inner();
     while answers.message().await.unwrap().is_some() {}
     assert!(parties.version(&in_enclave).await.revivable_by.is_empty());

@@ -171,7 +171,7 @@ async fn one_rewrap_at_a_time() {
             Err(error) => assert_eq!(error.reason.as_deref(), Some(reasons::BUSY), "{error}"),
         }
     }
-    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id() };
+    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id(), confirm: "org1".into() };
     drop(parties.officer.keys().rewrap_keys(request).await.unwrap());
     let start = Instant::now();
     let done = loop {

@@ -24,7 +24,7 @@ const MANY: usize = 300;
 
 /// The last answer.
 pub async fn rewrap(parties: &Parties) -> Result<RewrapKeysResponse, ClientError> {
-    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id() };
+    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id(), confirm: "org1".into() };
     let mut answers = parties.officer.keys().rewrap_keys(request).await?.into_inner();
     let mut last: Option<RewrapKeysResponse> = None;
     while let Some(answer) = answers.message().await? {
@@ -148,7 +148,7 @@ async fn a_crash_in_the_middle_of_a_rewrap_loses_no_key() {
         names.iter().map(|name| store::wrapped(deployment, &version(name, 1)).unwrap()).collect()
     };
     let before = wrapped(&deployment);
-    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id() };
+    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id(), confirm: "org1".into() };
     let mut answers = parties.officer.keys().rewrap_keys(request).await.unwrap().into_inner();
     // Killed as soon as the store has a part: not all is done then.
     let start = Instant::now();

@@ -25,7 +25,7 @@ fn seen<T>(answer: Result<Response<T>, Status>) -> Seen {
 }
 
 /// A request that openssl made, for IssueCertificate.
-fn foreign_request() -> Vec<u8> {
+pub(crate) fn foreign_request() -> Vec<u8> {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
     parameters.distinguished_name = rcgen::DistinguishedName::new();

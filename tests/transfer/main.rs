@@ -16,6 +16,7 @@ mod backups;
 mod bad_backups;
 mod bad_imports;
 mod bad_shares;
+mod bad_states;
 mod desk;
 mod foreign_keys;
 mod gcm;

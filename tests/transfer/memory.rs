@@ -164,7 +164,7 @@ fn the_service_shows_no_key_and_the_enclave_only_the_open_one() {
 
     chanceryd_shows_none(&deployment, &secrets, "keys are backed up", || back_up(&desk, 2, "backup"));
     assert_eq!(shown("after a backup"), [""; 0], "the backup left keys in the enclave");
-    desk.run(OFFICER, "keys rewrap org1");
+    desk.run(OFFICER, "keys rewrap org1 --confirm org1");
     assert_eq!(shown("after a rewrap"), [""; 0], "the rewrap left keys in the enclave");
 
     // What the service does know, the same search finds in it.

@@ -100,7 +100,7 @@ fn a_known_key_in_a_backup_that_its_knower_wrote_is_not_attested_as_generated() 
     there.run(OFFICER, &format!("keys rotate {}", key(AES)));
     assert_eq!(attested(&there, &key(AES))["version"], format!("{}/versions/2", key(AES)));
     assert_eq!(attested(&there, &key(AES))["origin"], "generated");
-    there.run(OFFICER, "keys rewrap org1");
+    there.run(OFFICER, "keys rewrap org1 --confirm org1");
     assert_eq!(attested(&there, &version)["origin"], "restored");
     expect_code(&places.target.verify_log(), 0);
 }

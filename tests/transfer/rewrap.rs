@@ -46,14 +46,14 @@ fn signatures_and_backups_go_on_while_keys_are_wrapped_anew() {
             if backups.is_finished() || signatures.is_finished() {
                 break;
             }
-            let answer = desk.run(OFFICER, "keys rewrap org1");
+            let answer = desk.run(OFFICER, "keys rewrap org1 --confirm org1");
             assert_eq!(answer, json!({ "rewrapped": KEYS, "generation": round + 2 }));
         }
         done.store(true, Ordering::Release);
         backups.join().unwrap();
         signatures.join().unwrap();
     });
-    assert_eq!(desk.refused(NODE, "keys rewrap org1").reason, "DENIED");
-    assert_eq!(desk.refused("org2-security", "keys rewrap org1").reason, "DENIED");
+    assert_eq!(desk.refused(NODE, "keys rewrap org1 --confirm org1").reason, "DENIED");
+    assert_eq!(desk.refused("org2-security", "keys rewrap org1 --confirm org1").reason, "DENIED");
     expect_code(&deployment.verify_log(), 0);
 }

@@ -83,7 +83,7 @@ fn lost_keys_sign_again_and_the_destroyed_one_stays_destroyed() {
 
 async fn rewrap(deployment: &Deployment) -> Vec<RewrapKeysResponse> {
     let officer = deployment.client(OFFICER).await;
-    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id() };
+    let request = RewrapKeysRequest { parent: ORG1.into(), request_id: id(), confirm: "org1".into() };
     let mut answers = officer.keys().rewrap_keys(request).await.unwrap().into_inner();
     let mut all = Vec::new();
     while let Some(answer) = answers.message().await.unwrap() {
@@ -123,7 +123,10 @@ async fn keys_that_were_wrapped_anew_sign_and_a_backup_from_before_still_restore
     let answer = restore(&deployment, &desk, &backup, &log_of(&deployment));
     assert_eq!(answer["restored"], 3);
     assert!(KEYS.iter().all(|id| signs(&desk, id)));
-    assert_eq!(desk.run(OFFICER, "keys rewrap org1"), serde_json::json!({ "rewrapped": 3, "generation": 3 }));
+    assert_eq!(
+        desk.run(OFFICER, "keys rewrap org1 --confirm org1"),
+        serde_json::json!({ "rewrapped": 3, "generation": 3 })
+    );
     assert!(KEYS.iter().all(|id| signs(&desk, id)));
     expect_code(&deployment.verify_log(), 0);
 }
@@ -146,7 +149,7 @@ fn a_wrapped_key_that_was_changed_is_named_by_whoever_meets_it() {
     for (client, line) in [
         (NODE, format!("sign {} --in {message} --out {}", key("second"), desk.path("signature"))),
         (OFFICER, backing_up(&desk, 2, "damaged")),
-        (OFFICER, "keys rewrap org1".to_owned()),
+        (OFFICER, "keys rewrap org1 --confirm org1".to_owned()),
         (OFFICER, format!("keys attest {} --out {}", key("second"), desk.path("statement"))),
     ] {
         let refused = desk.refused(client, &line);

@@ -1,8 +1,8 @@
 //! Resource names (AIP-122), parsed once and then correct by construction.
 //!
-//! **Invariant**: a value of these types prints as the name it was parsed from.
+//! **Invariant**: a value of these types prints as the name it was parsed from. A clone shares its text.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// A resource name that does not parse.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,7 @@ impl NameError {
 const ORGANIZATION: &str = "organization name (organizations/ORG)";
 const PRINCIPAL: &str = "principal name (organizations/ORG/principals/NAME)";
 const KEY: &str = "key name (organizations/ORG/keys/KEY)";
+const GROUP: &str = "group name (organizations/ORG/groups/GROUP)";
 const BACKUP: &str = "backup name (organizations/ORG/backups/BACKUP)";
 const VERSION: &str = "key version name (organizations/ORG/keys/KEY/versions/N)";
 const KEY_OR_VERSION: &str = "name of a key or key version (organizations/ORG/keys/KEY[/versions/N])";
@@ -38,20 +39,20 @@ fn is_common_name(text: &str) -> bool {
 
 /// `organizations/{organization}`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct OrganizationName(String);
+pub struct OrganizationName(Arc<str>);
 
 /// `organizations/{organization}/principals/{principal}`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PrincipalName {
     organization: OrganizationName,
-    principal: String,
+    principal: Arc<str>,
 }
 
 /// `organizations/{organization}/keys/{key}`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyName {
     organization: OrganizationName,
-    key: String,
+    key: Arc<str>,
 }
 
 /// `organizations/{organization}/keys/{key}/versions/{version}`
@@ -65,7 +66,7 @@ pub struct KeyVersionName {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackupName {
     organization: OrganizationName,
-    backup: String,
+    backup: Arc<str>,
 }
 
 /// A key, which stands for its primary version, or one of its versions.
@@ -83,7 +84,7 @@ impl OrganizationName {
     /// # Errors
     /// [`NameError`] when it is no id: 1 to 63 of a-z, 0-9, `-._`, beginning with a letter or digit.
     pub fn from_id(id: &str) -> Result<Self, NameError> {
-        if is_id(id) { Ok(Self(id.to_owned())) } else { Err(NameError::new(id, "organization id")) }
+        if is_id(id) { Ok(Self(id.into())) } else { Err(NameError::new(id, "organization id")) }
     }
 
     /// The last part of the name, e.g. `org1`.
@@ -97,7 +98,7 @@ impl OrganizationName {
     /// [`NameError`] when `id` is no id.
     pub fn key(&self, id: &str) -> Result<KeyName, NameError> {
         if is_id(id) {
-            Ok(KeyName { organization: self.clone(), key: id.to_owned() })
+            Ok(KeyName { organization: self.clone(), key: id.into() })
         } else {
             Err(NameError::new(id, "key id (1 to 63 of a-z, 0-9, '-', '.', '_', beginning with a letter or digit)"))
         }
@@ -109,10 +110,21 @@ impl OrganizationName {
     /// [`NameError`] when `id` is no id.
     pub fn backup(&self, id: &str) -> Result<BackupName, NameError> {
         if is_id(id) {
-            Ok(BackupName { organization: self.clone(), backup: id.to_owned() })
+            Ok(BackupName { organization: self.clone(), backup: id.into() })
         } else {
             Err(NameError::new(id, "backup id (1 to 63 of a-z, 0-9, '-', '.', '_', beginning with a letter or digit)"))
         }
+    }
+
+    /// The organization and the last part of a group's name, `organizations/{organization}/groups/{group}`.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is none.
+    pub fn parse_group(text: &str) -> Result<(Self, String), NameError> {
+        text.rsplit_once("/groups/")
+            .filter(|(_, id)| is_id(id))
+            .and_then(|(organization, id)| Some((organization.parse().ok()?, id.to_owned())))
+            .ok_or_else(|| NameError::new(text, GROUP))
     }
 
     /// A principal of this organization.
@@ -121,7 +133,7 @@ impl OrganizationName {
     /// [`NameError`] when `name` is none: 1 to 64 of A-Z, a-z, 0-9, `-._@`.
     pub fn principal(&self, name: &str) -> Result<PrincipalName, NameError> {
         if is_common_name(name) {
-            Ok(PrincipalName { organization: self.clone(), principal: name.to_owned() })
+            Ok(PrincipalName { organization: self.clone(), principal: name.into() })
         } else {
             Err(NameError::new(name, "principal (1 to 64 of A-Z, a-z, 0-9, '-', '.', '_', '@')"))
         }

@@ -22,7 +22,7 @@ reasons! {
     NOT_FOUND,
     /// The resource exists already.
     ALREADY_EXISTS,
-    /// The key version's state does not allow it.
+    /// The state of the key version, or of what else is to be changed, does not allow it.
     WRONG_STATE,
     /// The key's purpose does not allow it.
     WRONG_PURPOSE,
@@ -66,6 +66,28 @@ reasons! {
     CERTIFICATE_EXPIRED,
     /// The certificate's issuer is no registered trust anchor.
     UNKNOWN_ANCHOR,
+    /// More in a second than the limit of the principal, the key or the organization; try again after the time given.
+    RATE_EXCEEDED,
+    /// The quota of a day or in all is used up.
+    QUOTA_EXHAUSTED,
+    /// The organization's share of the audit log's space is used up for today.
+    LOG_SHARE_EXHAUSTED,
+    /// The organization or the owner has as many keys as it may.
+    TOO_MANY_KEYS,
+    /// A second officer has to approve it.
+    APPROVAL_NEEDED,
+    /// It is approved, and its waiting period is not over.
+    APPROVAL_WAITING,
+    /// The principal, its certificate or its public key is suspended.
+    SUSPENDED,
+    /// The client's certificate is on its trust anchor's revocation list.
+    CERTIFICATE_REVOKED,
+    /// The trust anchor's revocation list is past its next update.
+    CRL_EXPIRED,
+    /// The node's public key is new, and its organization has those wait for an officer.
+    KEY_PENDING,
+    /// The policies do not parse or do not fit the schema.
+    INVALID_POLICY,
     /// The token or its enclave is down; try again.
     TOKEN_UNAVAILABLE,
     /// The audit log can't be written; nothing is released until it can.

@@ -7,11 +7,11 @@
 //! **Not here**: what the commands do.
 
 use crate::{
-    attestation, audit, backup, bench, certificates, crypto, csr,
+    approvals, attestation, audit, backup, bench, certificates, crypto, csr,
     failure::{CliError, Doing as _, EXIT_USAGE},
     keys, output,
     output::Output,
-    sign, status, verify,
+    policy, registry, sign, status, verify,
 };
 use chancery_api::names::OrganizationName;
 use chancery_client::{Client, ClientConfig};
@@ -24,7 +24,10 @@ Exit codes: 0 done, 1 verification failed, 64 usage, 65 rejected, 66 input file,
 73 output file, 77 denied.
 KEY is a full name: organizations/ORG/keys/KEY, which stands for its primary version, or …/versions/N.";
 
-/// Keys, signatures, certificates and the audit log of a Chancery deployment.
+/// What every command takes stands apart in its help.
+const EVERYWHERE: &str = "Options of every command";
+
+/// Keys, signatures, certificates, members and the audit log of a Chancery deployment.
 #[derive(Debug, Parser)]
 #[command(name = "chancery", version, after_help = EXIT_CODES, max_term_width = 120)]
 pub(crate) struct Cli {
@@ -38,10 +41,17 @@ pub(crate) struct Cli {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
     /// The client's configuration: address, certificate, key and CA
-    #[arg(long, global = true, env = "CHANCERY_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "CHANCERY_CONFIG", value_name = "FILE", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// Tables for people or JSON for scripts
-    #[arg(long, global = true, value_enum, default_value_t = Output::Table, value_name = "FORM")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Output::Table,
+        value_name = "FORM",
+        help_heading = EVERYWHERE
+    )]
     pub(crate) output: Output,
 }
 
@@ -75,17 +85,41 @@ pub(crate) enum Command {
     /// Issue certificates, and bind them to key versions
     #[command(subcommand)]
     Certificates(certificates::Command),
+    /// Make an organization, look it up, change how it meets its members
+    #[command(subcommand)]
+    Organizations(registry::organizations::Command),
+    /// The certificate authorities that vouch for an organization's members, and their revocation lists
+    #[command(subcommand)]
+    Anchors(registry::anchors::Command),
+    /// Give roles to public keys, and let nodes in with new ones
+    #[command(subcommand)]
+    Principals(registry::principals::Command),
+    /// Let someone in no more, at once, and again
+    #[command(subcommand)]
+    Suspensions(registry::suspensions::Command),
+    /// Principals that policies speak of together
+    #[command(subcommand)]
+    Groups(registry::groups::Command),
+    /// Rates, quotas and numbers of keys
+    #[command(subcommand)]
+    Limits(registry::limits::Command),
     /// Back up an organization's enclave keys, and restore them
     #[command(subcommand)]
     Backup(backup::Command),
+    /// Approve what another officer asked for, or call it off
+    #[command(subcommand)]
+    Approvals(approvals::Command),
     /// Check what the enclave states of a key, offline
     #[command(subcommand)]
     Attestation(attestation::Command),
     /// Read the audit log, and verify a copy of it offline
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Check, read, set, explain and try out policies
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Is the service there, and can it release signatures?
-    Status,
+    Status(status::Arguments),
     /// Measure the service
     #[command(subcommand)]
     Bench(bench::Command),
@@ -173,17 +207,30 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Unwrap(args) => online(crypto::unwrap(global, args)),
         Command::Csr(args) => online(csr::run(global, args)),
         Command::Certificates(command) => online(certificates::run(global, command)),
+        Command::Organizations(command) => online(registry::organizations::run(global, command)),
+        Command::Anchors(command) => online(registry::anchors::run(global, command)),
+        Command::Principals(command) => online(registry::principals::run(global, command)),
+        Command::Suspensions(command) => online(registry::suspensions::run(global, command)),
+        Command::Groups(command) => online(registry::groups::run(global, command)),
+        Command::Limits(command) => online(registry::limits::run(global, command)),
         Command::Backup(backup::Command::Show(args)) => backup::show::run(global.output, args),
         Command::Backup(backup::Command::Share(args)) => backup::share::run(global.output, args),
         Command::Backup(backup::Command::Create(args)) => online(backup::create::run(global, args)),
         Command::Backup(backup::Command::List(args)) => online(backup::list::run(global, args)),
         Command::Backup(backup::Command::Job(args)) => online(backup::job::run(global, args)),
         Command::Backup(backup::Command::Restore(args)) => online(backup::restore::run(global, args)),
+        Command::Approvals(command) => online(approvals::run(global, command)),
         Command::Attestation(attestation::Command::Verify(args)) => attestation::run(global.output, args),
         Command::Audit(audit::Command::Verify(args)) => audit::verify::run(global.output, args),
         Command::Audit(audit::Command::List(args)) => online(audit::list::run(global, args)),
         Command::Audit(audit::Command::Checkpoint(args)) => online(audit::checkpoint::run(global, args)),
-        Command::Status => online(status::run(global)),
+        Command::Policy(policy::Command::Check(args)) => policy::check::run(global.output, args),
+        Command::Policy(policy::Command::Get(args)) => online(policy::get::run(global, args)),
+        Command::Policy(policy::Command::Set(args)) => online(policy::set::run(global, args)),
+        Command::Policy(policy::Command::Explain(args)) => online(policy::explain::run(global, args)),
+        Command::Policy(policy::Command::Simulate(args)) => online(policy::simulate::run(global, args)),
+        Command::Policy(policy::Command::Reload) => online(policy::reload::run(global)),
+        Command::Status(arguments) => online(status::run(global, arguments)),
         Command::Bench(bench::Command::Sign(args)) => online(bench::run(global, args)),
         Command::Completions { shell } => {
             let mut script = Vec::new();

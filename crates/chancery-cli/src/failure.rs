@@ -6,10 +6,13 @@
 //!
 //! **Not here**: decoding of the service's errors (chancery-client).
 
+mod advice;
+
 use crate::output::{self, Output};
-use chancery_api::reasons;
+use advice::advice;
 use chancery_audit::verify::VerifyError;
 use chancery_client::{ClientError, Code, ConfigError};
+use chancery_policy::Finding;
 use serde_json::{Value, json};
 use std::{
     io,
@@ -66,6 +69,9 @@ pub(crate) enum CliError {
     /// The input can't be what it is given as.
     #[error("{0}")]
     Rejected(String),
+    /// Policies do not parse, or do not fit the schema.
+    #[error("the policies are refused; {} to correct", if .0.len() == 1 { "one thing".into() } else { format!("{} things", .0.len()) })]
+    Policies(Vec<Finding>),
     /// An input can't be read.
     #[error("can't read {}: {source}", path.display())]
     Read {
@@ -132,7 +138,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Config(_) => EXIT_USAGE,
             Self::Call { error, .. } => exit_code(error.code),
-            Self::Rejected(_) => EXIT_REJECTED,
+            Self::Rejected(_) | Self::Policies(_) => EXIT_REJECTED,
             Self::Read { .. } => EXIT_INPUT,
             // A reader that has seen enough (`| head`) is no failure.
             Self::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => 0,
@@ -150,6 +156,9 @@ impl CliError {
         match form {
             Output::Json => output::complain(&self.json().to_string()),
             Output::Table => {
+                if let Self::Policies(findings) = self {
+                    findings.iter().for_each(|finding| output::complain(&output::printable(&finding.to_string())));
+                }
                 output::complain(&format!("error: {}", output::printable(&self.to_string())));
                 if let Some(next) = self.next() {
                     output::complain(&format!(" next: {next}"));
@@ -169,7 +178,7 @@ impl CliError {
             ),
             Self::Unattested(_) => Some("ask for a new job, and compare --audit-key with the deployment's audit.vkey"),
             Self::Internal(_) => Some("report it, with the service's log of this moment"),
-            Self::Rejected(_) | Self::Read { .. } | Self::Write { .. } => None,
+            Self::Rejected(_) | Self::Policies(_) | Self::Read { .. } | Self::Write { .. } => None,
         }
     }
 
@@ -189,6 +198,10 @@ impl CliError {
                 error["violations"] = (call.violations.iter())
                     .map(|violation| json!({ "field": violation.field, "description": violation.description }))
                     .collect();
+            }
+            Self::Policies(findings) => {
+                let finding = |of: &Finding| json!({ "file": of.file, "line": of.line, "column": of.column, "message": of.message, "help": of.help });
+                error["findings"] = findings.iter().map(finding).collect();
             }
             Self::Unverified(found) => {
                 error["record"] = found.record.into();
@@ -221,59 +234,6 @@ pub(crate) fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-fn advice(error: &ClientError) -> Option<&'static str> {
-    let by_reason = match error.reason.as_deref().unwrap_or_default() {
-        reasons::DENIED => {
-            "check the name and which client.toml you use; the organization's auditor sees the denial in the audit log"
-        }
-        reasons::WRONG_STATE => "see the version's state with `chancery keys show`",
-        reasons::WRONG_PURPOSE => {
-            "see the key's purpose with `chancery keys show`; a certify key only issues certificates"
-        }
-        reasons::WRONG_DIGEST => "name the hash that made the digest with --hash, or give the message itself",
-        reasons::REQUEST_ID_REUSED | reasons::CHECKSUM_MISMATCH => "run the command again",
-        reasons::UNSUPPORTED_ALGORITHM => "make the key with --protection enclave, which has every algorithm",
-        reasons::JOB_EXPIRED => "ask for a new job and seal to that one: a job lives for minutes",
-        reasons::BAD_SHARES => {
-            "collect one share each from as many custodians as `chancery backup show` says, all made for this job"
-        }
-        reasons::TAMPERED => {
-            "take another copy of the file, and compare its SHA-256 with the one in `chancery backup list`"
-        }
-        reasons::WRAPPED_KEY_INVALID => {
-            "tell the operator at once: the store was changed; a backup can bring the key back"
-        }
-        reasons::CONFIRMATION_NEEDED => "repeat the key's name with --confirm",
-        reasons::BUSY => "try again in a moment",
-        reasons::LABEL_RESERVED => "ask an officer of the organization to set the label",
-        reasons::IDENTITY_AMBIGUOUS | reasons::NO_ROLE | reasons::NAME_NOT_ALLOWED => {
-            "have the organization's CA issue a certificate that its registry allows, or have an officer register you"
-        }
-        reasons::KEY_HELD_HERE => "use a client certificate whose key is kept by the client and not by the service",
-        reasons::CERTIFICATE_EXPIRED => {
-            "renew the client certificate named in client.toml, and check this machine's clock"
-        }
-        reasons::UNKNOWN_ANCHOR => "check that client.toml names this deployment and a certificate of a registered CA",
-        reasons::STATE_MISMATCH | reasons::KEY_MISMATCH | reasons::SIGNATURE_CHECK_FAILED => {
-            "tell the operator at once: the key is refused until this is explained"
-        }
-        reasons::TOKEN_UNAVAILABLE | reasons::AUDIT_UNAVAILABLE | reasons::STORE_UNAVAILABLE => {
-            "try again in a moment; if it stays, the operator finds the cause in the service's log"
-        }
-        _ => "",
-    };
-    if !by_reason.is_empty() {
-        return Some(by_reason);
-    }
-    match error.code {
-        Code::Unavailable if !error.retryable => Some("check `ca` and `server_name` in client.toml"),
-        Code::Unavailable => Some("check that chanceryd runs and that client.toml names its address, then try again"),
-        Code::Unauthenticated => Some("check the certificate named in client.toml"),
-        _ if error.retryable => Some("try again in a moment"),
-        _ => None,
     }
 }
 

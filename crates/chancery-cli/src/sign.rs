@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// ECDSA: give the smaller of s and n-s [default: false for raw, else true]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     low_s: Option<bool>,
+    /// Sign after everyone else's requests
+    #[arg(long)]
+    batch: bool,
     /// Where to write the signature; - is standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -58,6 +61,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliErr
         format: args.format.into(),
         low_s: args.low_s,
         padding: args.padding.unwrap_or(RsaPadding::Unspecified).into(),
+        priority: words::priority(args.batch).into(),
         request_id: request_id(),
         ..SignRequest::default()
     };

@@ -25,6 +25,11 @@ pub(crate) fn short_nanos(nanos: i64) -> String {
     Timestamp::from_nanosecond(nanos.into()).map(|time| format!("{time:.3}")).unwrap_or_default()
 }
 
+/// To the second, for tables.
+pub(crate) fn short_time(time: Option<prost_types::Timestamp>) -> String {
+    rfc3339(time.map(|time| prost_types::Timestamp { nanos: 0, ..time }))
+}
+
 /// How long ago, in its largest unit: `5s`, `3m`, `7h`, `12d`.
 pub(crate) fn age(time: Option<prost_types::Timestamp>, now: Timestamp) -> String {
     let Some(time) = moment(time) else { return String::new() };

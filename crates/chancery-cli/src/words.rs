@@ -4,7 +4,8 @@
 //! known is printed by its name.
 
 use chancery_api::v1::{
-    Algorithm, CertificateProfile, Check, Hash, KeyState, Origin, Protection, Purpose, RsaPadding, SignatureFormat,
+    Algorithm, CertificateProfile, Check, Hash, KeyState, Origin, Priority, Protection, Purpose, RsaPadding,
+    SignatureFormat,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -79,6 +80,11 @@ pub(crate) enum HashChoice {
     Named(Hash),
     /// The file is a digest already or, for Ed25519 and ML-DSA, the message itself.
     AsGiven,
+}
+
+/// What `--batch` says.
+pub(crate) fn priority(batch: bool) -> Priority {
+    if batch { Priority::Batch } else { Priority::Unspecified }
 }
 
 /// An argument that is one of these words.

@@ -1,78 +1,17 @@
 //! The command against a service on loopback, over mutual TLS, as a user runs it.
 
+#[allow(dead_code, reason = "tests/registry.rs uses the rest")]
+mod bench;
 #[path = "../../chancery-client/tests/deployment/mod.rs"]
 mod deployment;
-#[allow(dead_code, reason = "tests/transfer.rs uses the rest")]
+#[allow(dead_code, reason = "tests/registry.rs and tests/transfer.rs use the rest")]
 mod service;
 
-use deployment::{Deployment, Running};
+use bench::{Bench, RUNTIME};
 use serde_json::Value;
-use service::{ED25519, KEYS, PEER0, RECORDS, Service};
-use std::{
-    collections::HashSet,
-    fs,
-    net::Ipv4Addr,
-    path::PathBuf,
-    process::{Command, Output},
-    sync::LazyLock,
-};
+use service::{ED25519, KEYS, PEER0, RECORDS};
+use std::{collections::HashSet, fs, net::Ipv4Addr, process::Command};
 use tonic_health::ServingStatus;
-
-/// Keeps the server's tasks going while a test waits for the command.
-static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
-
-/// A service, and the files of a client that it accepts.
-struct Bench {
-    service: Service,
-    deployment: Deployment,
-    config: PathBuf,
-    _running: Running,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self::with_health(ServingStatus::Serving)
-    }
-
-    fn with_health(status: ServingStatus) -> Self {
-        let (service, deployment) = (Service::new(), Deployment::new());
-        let running = RUNTIME
-            .block_on(async { deployment.serve((Ipv4Addr::LOCALHOST, 0).into(), service.routes(status).await).await });
-        let config = deployment.write("peer0", &deployment.good(&running.addresses()));
-        Self { service, deployment, config, _running: running }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.deployment.dir.path().join(name)
-    }
-
-    /// Runs `chancery` in the test's folder.
-    fn run(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_chancery"))
-            .current_dir(self.deployment.dir.path())
-            .env("CHANCERY_CONFIG", &self.config)
-            .args(line.split_whitespace())
-            .output()
-            .unwrap()
-    }
-
-    fn succeeds(&self, line: &str) -> Vec<u8> {
-        let output = self.run(line);
-        assert!(output.status.success(), "{line}: {output:?}");
-        output.stdout
-    }
-
-    fn json(&self, line: &str) -> Value {
-        serde_json::from_slice(&self.succeeds(&format!("--output json {line}"))).unwrap()
-    }
-
-    /// The exit code and the error object.
-    fn fails(&self, line: &str) -> (i32, Value) {
-        let output = self.run(&format!("--output json {line}"));
-        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
-        (output.status.code().unwrap(), error["error"].clone())
-    }
-}
 
 /// The oracle is openssl: it knows nothing of what was sent.
 #[test]
@@ -360,7 +299,17 @@ fn a_mac_is_made_and_verified() {
 #[test]
 fn completions_know_the_commands() {
     let script = String::from_utf8(Bench::new().succeeds("completions bash")).unwrap();
-    for word in ["confirm-clock", "attestation", "--threshold", "--sm2-id", "ethereum-address", "ml-dsa-87"] {
+    for word in [
+        "confirm-clock",
+        "proof-text",
+        "--anchor-peer",
+        "--pin-strict",
+        "attestation",
+        "--threshold",
+        "--sm2-id",
+        "ethereum-address",
+        "ml-dsa-87",
+    ] {
         assert!(script.contains(word), "{word}");
     }
 }

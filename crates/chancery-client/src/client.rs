@@ -6,9 +6,9 @@
 
 use crate::{ClientConfig, ClientError, ConnectError, Transport, connect::Connector};
 use chancery_api::v1::{
-    audit_service_client::AuditServiceClient, certificate_service_client::CertificateServiceClient,
-    crypto_service_client::CryptoServiceClient, key_service_client::KeyServiceClient,
-    signing_service_client::SigningServiceClient,
+    admin_service_client::AdminServiceClient, audit_service_client::AuditServiceClient,
+    certificate_service_client::CertificateServiceClient, crypto_service_client::CryptoServiceClient,
+    key_service_client::KeyServiceClient, signing_service_client::SigningServiceClient,
 };
 use std::{fmt, sync::Arc, time::Duration};
 use tonic::transport::Endpoint;
@@ -82,9 +82,19 @@ impl Client {
         CertificateServiceClient::new(self.transport.clone())
     }
 
+    /// Organizations, their registry, policies and limits.
+    pub fn admin(&self) -> AdminServiceClient<Transport> {
+        AdminServiceClient::new(self.transport.clone())
+    }
+
     /// The audit log.
     pub fn audit(&self) -> AuditServiceClient<Transport> {
         AuditServiceClient::new(self.transport.clone()).max_decoding_message_size(MAX_AUDIT_PAGE)
+    }
+
+    /// What the stubs call through, for those of other crates: reflection, say.
+    pub fn transport(&self) -> Transport {
+        self.transport.clone()
     }
 
     /// Whether the service can release signatures now.

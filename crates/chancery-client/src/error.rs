@@ -10,7 +10,7 @@ use crate::ConnectError;
 use chancery_api::{reasons, rpc};
 use prost::Message as _;
 use rustls::AlertDescription;
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt as _;
 
@@ -53,6 +53,8 @@ pub struct ClientError {
     pub message: String,
     /// The same request, with the same request id, may succeed later.
     pub retryable: bool,
+    /// Not before that is over (`google.rpc.RetryInfo`).
+    pub retry_after: Option<Duration>,
     /// On a failed operation.
     pub performed: Option<Performed>,
     /// On a malformed request.
@@ -67,6 +69,7 @@ impl ClientError {
             reason: None,
             message: message.into(),
             retryable: code == Code::Unavailable,
+            retry_after: None,
             performed: None,
             violations: Vec::new(),
         }
@@ -151,6 +154,7 @@ impl From<Status> for ClientError {
             code: status.code(),
             message: status.message().to_owned(),
             retryable,
+            retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay),
             performed,
             violations,
             reason: info.map(|info| info.reason),

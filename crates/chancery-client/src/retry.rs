@@ -4,6 +4,8 @@
 //! * Only errors that say so are repeated; the caller's closure sends the same request, with the same request id, so that
 //!   the service performs it once. Of uses that are no signatures the service keeps no result: there each try is a use of
 //!   its own, which changes nothing and stands in the log.
+//! * What the service says to wait for (`RetryInfo`) is waited for; where that is past the deadline, the error is given at
+//!   once.
 //! * Waits double from 50 ms to 2 s, each shortened at random by up to a half, so that clients of a service that
 //!   restarted don't return in step (exponential backoff with jitter).
 //!
@@ -86,7 +88,7 @@ where
         if !error.retryable {
             return Err(error);
         }
-        let next = Instant::now() + shortened(wait);
+        let next = Instant::now() + shortened(wait) + error.retry_after.unwrap_or_default();
         if next >= deadline {
             return Err(error);
         }
@@ -106,7 +108,9 @@ fn shortened(wait: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chancery_api::reasons;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use tonic_types::{ErrorDetails, StatusExt};
 
     /// Answers with each status in turn, then with success; counts the tries.
     async fn run(deadline: Duration, answers: Vec<Status>) -> (Result<&'static str, ClientError>, usize) {
@@ -141,6 +145,29 @@ mod tests {
         assert!(start.elapsed() <= deadline, "{:?}", start.elapsed());
         // Between 10 s of whole waits (0.05 … 1.6, then 2 s each) and of halved ones.
         assert!((8..=20).contains(&tries), "{tries}");
+    }
+
+    fn exhausted(after: Duration) -> Status {
+        let mut details = ErrorDetails::with_retry_info(Some(after));
+        details.set_error_info("RATE_EXCEEDED", reasons::DOMAIN, [("retryable".to_owned(), "true".to_owned())]);
+        Status::with_error_details(Code::ResourceExhausted, "slow down", details)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_exhausted_is_waited_for_as_long_as_the_service_says() {
+        let start = Instant::now();
+        let (result, tries) = run(Duration::from_secs(30), vec![exhausted(Duration::from_secs(3))]).await;
+        assert_eq!((result, tries), (Ok("done"), 2));
+        assert!(start.elapsed() >= Duration::from_secs(3), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_what_comes_after_the_deadline() {
+        let start = Instant::now();
+        let (result, tries) = run(Duration::from_secs(30), vec![exhausted(Duration::from_secs(3600))]).await;
+        let error = result.unwrap_err();
+        assert_eq!((error.code, error.retry_after), (Code::ResourceExhausted, Some(Duration::from_secs(3600))));
+        assert_eq!((tries, start.elapsed()), (1, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,6 +23,7 @@ fn every_detail_is_read() {
             reason: Some("INVALID_ARGUMENT".into()),
             message: "the request is wrong".into(),
             retryable: false,
+            retry_after: None,
             performed: None,
             violations: vec![FieldViolation { field: "digest.value".into(), description: "must have 32 bytes".into() }],
         }

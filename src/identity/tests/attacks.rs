@@ -3,7 +3,7 @@
 use super::{DAY, World, anchor, identify, later, registration};
 use crate::{
     crypto::tests::openssl::{ALGORITHMS, Certificate},
-    identity::{Identity, IdentityError, Registry, anchor::is_in_tls},
+    identity::{Identity, IdentityError, Members, Registry, anchor::is_in_tls},
     model::{Algorithm, Hash, Role},
 };
 use chancery_api::reasons;
@@ -138,7 +138,8 @@ fn an_intermediate_authority_must_be_registered_itself() {
     }
     assert_eq!(as_text(&world.identify(&[&certificate, &intermediate.0])), reasons::NAME_NOT_ALLOWED);
 
-    // A path through another organization's cross-certificate would make its members of both.
+    // Another organization's cross-certificate, or its word for an authority further up, takes no member away and locks
+    // none out: whoever issued the certificate itself decides.
     let cross = world.openssl.issue(
         (&world.two.0, &world.two.1),
         &intermediate.1,
@@ -146,8 +147,12 @@ fn an_intermediate_authority_must_be_registered_itself() {
         365,
         "basicConstraints=critical,CA:TRUE",
     );
-    let error = world.identify(&[&peer9, &cross]).unwrap_err();
-    assert_eq!(error, IdentityError::SeveralOrganizations);
+    assert_eq!(as_text(&world.identify(&[&peer9, &cross])), "org1/peer9 peer");
+
+    // Where none of them issued it itself, it is nobody's.
+    world.anchors.pop();
+    let both = world.identify(&[&peer9, &cross, &intermediate.0]).unwrap_err();
+    assert_eq!(both, IdentityError::SeveralOrganizations);
 }
 
 #[test]
@@ -288,7 +293,7 @@ proptest! {
     fn garbage_identifies_nobody_and_nothing_panics(
         chain in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..600), 0..4),
     ) {
-        let registry = Registry::new(Vec::new(), Vec::new(), Vec::new()).unwrap();
+        let registry = Registry::new(Members::default()).unwrap();
         let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
         prop_assert!(registry.identify(&chain, UnixTime::now(), &|_| false).is_err());
     }

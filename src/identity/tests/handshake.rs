@@ -3,7 +3,7 @@
 use super::{World, ders, later};
 use crate::{
     crypto::tests::openssl::{Certificate, Key},
-    identity::{ClientVerifier, Registry},
+    identity::{ClientVerifier, Members, Registry},
     model::Algorithm,
 };
 use arc_swap::ArcSwap;
@@ -169,6 +169,6 @@ fn a_changed_registry_counts_at_the_next_handshake() {
     let member = world.member("/CN=peer0/OU=peer");
     let attempt = || service.handshake(client(&world, &[&member], &world.key), UnixTime::now());
     attempt().unwrap();
-    service.registry.store(Arc::new(Registry::new(Vec::new(), Vec::new(), Vec::new()).unwrap()));
+    service.registry.store(Arc::new(Registry::new(Members::default()).unwrap()));
     assert_eq!(attempt(), Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)));
 }

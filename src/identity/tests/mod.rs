@@ -3,8 +3,9 @@
 mod attacks;
 mod handshake;
 mod registry;
+mod suspensions;
 
-use super::{Identity, IdentityError, Registry};
+use super::{Identity, IdentityError, Members, Registry};
 use crate::{
     crypto::tests::openssl::{Certificate, Key, Openssl},
     model::{Algorithm, NamePattern, Organization, OrganizationName, Registration, Role, TrustAnchor},
@@ -32,12 +33,13 @@ fn anchor(organization: &str, certificate: &Certificate, patterns: &[(Role, &str
             .iter()
             .map(|(role, pattern)| NamePattern { role: *role, pattern: (*pattern).into() })
             .collect(),
+        removed: false,
     }
 }
 
 fn registration(organization: &str, name: &str, role: Role, key: &Key) -> Registration {
     let name = OrganizationName::from_id(organization).unwrap().principal(name).unwrap();
-    Registration { name, role, public_key_sha256: Sha256::digest(&key.public).into() }
+    Registration { name, role, public_keys_sha256: vec![Sha256::digest(&key.public).into()] }
 }
 
 /// Two organizations with an authority each; org1's may name peers, an orderer and clients.
@@ -72,7 +74,13 @@ impl World {
 
     fn registry(&self) -> Registry {
         let organizations = vec![organization("org1"), organization("org2")];
-        Registry::new(organizations, self.anchors.clone(), self.registrations.clone()).unwrap()
+        Registry::new(Members {
+            organizations,
+            anchors: self.anchors.clone(),
+            registrations: self.registrations.clone(),
+            ..Members::default()
+        })
+        .unwrap()
     }
 
     fn issuer(&self, (certificate, key): &(Certificate, Key), subject: &str, extensions: &str) -> Certificate {

@@ -3,12 +3,13 @@
 use super::{World, anchor, organization, registration};
 use crate::{
     crypto::tests::openssl::Certificate,
-    identity::{Registry, RegistryError},
+    identity::{Members, Registry, RegistryError},
     model::{Algorithm, OrganizationName, Registration, Role, TrustAnchor},
 };
 
 fn with(anchors: Vec<TrustAnchor>, registrations: Vec<Registration>) -> Result<Registry, RegistryError> {
-    Registry::new(vec![organization("org1"), organization("org2")], anchors, registrations)
+    let organizations = vec![organization("org1"), organization("org2")];
+    Registry::new(Members { organizations, anchors, registrations, ..Members::default() })
 }
 
 #[test]
@@ -19,7 +20,10 @@ fn organizations_are_found_by_name_and_stand_there_once() {
     let name = OrganizationName::from_id("org2").unwrap();
     assert_eq!(registry.organization(&name), Some(&organization("org2")));
     assert_eq!(registry.organization(&OrganizationName::from_id("org3").unwrap()), None);
-    let twice = Registry::new(vec![organization("org1"), organization("org1")], Vec::new(), Vec::new());
+    let twice = Registry::new(Members {
+        organizations: vec![organization("org1"), organization("org1")],
+        ..Members::default()
+    });
     assert!(matches!(twice, Err(RegistryError::OrganizationTwice(_))));
 }
 
@@ -131,4 +135,8 @@ fn a_key_is_one_principals_and_a_principal_has_one_role() {
     }
     assert!(matches!(register(&[officer, second_role]), Err(RegistryError::TwoRoles { .. })));
     assert!(matches!(register(&[unknown]), Err(RegistryError::UnknownOrganization(_))));
+    let operator = |organization, key| registration(organization, "operator", Role::PlatformOperator, key);
+    register(&[operator("org1", &world.officer)]).unwrap();
+    let two = register(&[operator("org1", &world.officer), operator("org2", &world.key)]);
+    assert!(matches!(two, Err(RegistryError::SeveralOperators { .. })), "{two:?}");
 }

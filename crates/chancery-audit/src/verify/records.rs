@@ -131,6 +131,7 @@ fn check_lengths(record: &Record) -> Result<(), Fault> {
     exactly("salt", &record.salt, 16, "16")?;
     absent_or("request_hash", &record.request_hash, 32, "0 or 32")?;
     absent_or("policy_set_hash", &record.policy_set_hash, 32, "0 or 32")?;
+    absent_or("organization_policy_set_hash", &record.organization_policy_set_hash, 32, "0 or 32")?;
     absent_or("enclave_incarnation", &record.enclave_incarnation, 16, "0 or 16")?;
     at_most("signature", &record.signature, MAX_SIGNATURE, "at most 65536")?;
     match record.digest_algorithm.as_str() {

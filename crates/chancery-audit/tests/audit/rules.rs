@@ -70,6 +70,7 @@ fn lengths() {
     refused(4, wrong("salt", 17, "16"), |r| r.salt.push(0));
     refused(4, wrong("request_hash", 31, "0 or 32"), |r| r.request_hash = vec![0; 31]);
     refused(4, wrong("policy_set_hash", 33, "0 or 32"), |r| r.policy_set_hash = vec![0; 33]);
+    refused(4, wrong("organization_policy_set_hash", 31, "0 or 32"), |r| r.organization_policy_set_hash = vec![0; 31]);
     refused(4, wrong("digest", 31, "0 or 32"), |r| r.digest.truncate(31));
     refused(4, wrong("digest", 32, "0 or 48"), |r| r.digest_algorithm = "sha384".into());
     refused(4, wrong("digest", 1025, "at most 1024"), |r| {

@@ -73,6 +73,7 @@ pub(super) fn json(record: &Record) -> Value {
         "reason": record.reason,
         "policy_ids": record.policy_ids,
         "policy_set_hash": hex::encode(&record.policy_set_hash),
+        "organization_policy_set_hash": hex::encode(&record.organization_policy_set_hash),
         "proposal_id": record.proposal_id,
         "enclave_incarnation": hex::encode(&record.enclave_incarnation),
         "enclave_operation": record.enclave_operation,
@@ -190,7 +191,7 @@ mod tests {
             .filter_map(|line| line.split(" = ").next().filter(|_| line.contains(" = ")))
             .filter_map(|declaration| declaration.split_whitespace().last())
             .collect();
-        assert_eq!(fields.len(), 31);
+        assert_eq!(fields.len(), 32);
         let json = json(&denial());
         for field in fields {
             assert!(json.get(field).is_some(), "{field}");

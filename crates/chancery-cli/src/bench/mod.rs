@@ -75,6 +75,9 @@ pub(crate) struct Args {
     /// Open loop: so many requests a second, whatever the answers do [default: closed loop]
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     rate: Option<f64>,
+    /// Sign after everyone else's requests
+    #[arg(long)]
+    batch: bool,
     /// Write each signature that was released as a line of JSON
     #[arg(long, value_name = "FILE")]
     signatures: Option<PathBuf>,
@@ -124,7 +127,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliErr
     let start = Instant::now();
     let run = Arc::new(Run {
         pace: Pace::new(start, Duration::from_secs(args.seconds.into()), args.rate),
-        requests: Requests::new(&args.key, algorithm),
+        requests: Requests::new(&args.key, algorithm, args.batch),
         tally: Mutex::new(Tally::new(start, args.signatures.as_deref())?),
     });
 

@@ -1,8 +1,9 @@
 //! What is signed: random digests, each once, each under a request id of its own.
 
+use crate::words;
 use chancery_api::{
     names::KeyOrVersionName,
-    v1::{Algorithm, Digest, Hash, SignRequest, sign_request::Input},
+    v1::{Algorithm, Digest, Hash, Priority, SignRequest, sign_request::Input},
 };
 use sha2::Digest as _;
 use uuid::{Builder, Uuid};
@@ -14,6 +15,7 @@ pub(super) struct Requests {
     message: bool,
     /// What the random bytes are the digest of.
     hash: Hash,
+    priority: Priority,
 }
 
 /// One request's own part.
@@ -24,11 +26,11 @@ pub(super) struct Draw {
 }
 
 impl Requests {
-    pub(super) fn new(key: &KeyOrVersionName, algorithm: Algorithm) -> Self {
+    pub(super) fn new(key: &KeyOrVersionName, algorithm: Algorithm, batch: bool) -> Self {
         let message =
             [Algorithm::Ed25519, Algorithm::MlDsa44, Algorithm::MlDsa65, Algorithm::MlDsa87].contains(&algorithm);
         let hash = if algorithm == Algorithm::Sm2 { Hash::Sm3 } else { Hash::Sha256 };
-        Self { name: key.to_string(), message, hash }
+        Self { name: key.to_string(), message, hash, priority: words::priority(batch) }
     }
 
     /// A new request.
@@ -57,6 +59,7 @@ impl Requests {
             input: Some(input),
             request_id: draw.id.to_string(),
             input_crc32c: Some(crc32c::crc32c(&draw.bytes)),
+            priority: self.priority.into(),
             ..SignRequest::default()
         }
     }

@@ -125,6 +125,7 @@ fn lost() -> ClientError {
         reason: None,
         message: "the stream ended before everything was answered".into(),
         retryable: true,
+        retry_after: None,
         performed: None,
         violations: Vec::new(),
     }

@@ -185,6 +185,7 @@ fn unusable_answer() -> ClientError {
         reason: None,
         message: String::new(),
         retryable: false,
+        retry_after: None,
         performed: None,
         violations: Vec::new(),
     }
@@ -205,7 +206,7 @@ mod tests {
     use chancery_api::v1::Algorithm;
 
     fn requests(algorithm: Algorithm) -> Requests {
-        Requests::new(&"organizations/org1/keys/peer0".parse().unwrap(), algorithm)
+        Requests::new(&"organizations/org1/keys/peer0".parse().unwrap(), algorithm, false)
     }
 
     fn response(draw: &Draw, signature: &[u8]) -> SignResponse {

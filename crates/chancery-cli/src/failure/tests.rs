@@ -1,4 +1,5 @@
 use super::*;
+use chancery_api::reasons;
 use chancery_audit::verify::Fault;
 use chancery_client::{FieldViolation, Performed};
 
@@ -34,6 +35,7 @@ fn denied() -> CliError {
         reason: Some("DENIED".into()),
         message: "not allowed".into(),
         retryable: false,
+        retry_after: None,
         performed: None,
         violations: Vec::new(),
     };
@@ -89,17 +91,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 fn reasons_without_advice_of_their_own_are_known() {
     let silent: Vec<&str> = (reasons::ALL.iter())
         .map(|(reason, _)| *reason)
-        .filter(|reason| {
-            let error = ClientError {
-                code: Code::Internal,
-                reason: Some((*reason).to_owned()),
-                message: String::new(),
-                retryable: false,
-                performed: None,
-                violations: Vec::new(),
-            };
-            advice(&error).is_none()
-        })
+        .filter(|reason| advice(&of_reason(reason)).is_none())
         .collect();
     assert_eq!(
         silent,
@@ -115,4 +107,43 @@ fn reasons_without_advice_of_their_own_are_known() {
             "INTERNAL"
         ]
     );
+}
+
+/// Whoever types what the advice names finds it.
+#[test]
+fn advice_names_commands_and_options_that_exist() {
+    use clap::CommandFactory as _;
+    let root = crate::cli::Cli::command();
+    let mut named = 0;
+    for (reason, _) in reasons::ALL {
+        let Some(advice) = advice(&of_reason(reason)) else { continue };
+        for line in advice.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.strip_prefix("chancery ")) {
+            let mut command = &root;
+            for word in line.split_whitespace() {
+                match word.strip_prefix("--") {
+                    Some(option) => {
+                        assert!(
+                            command.get_arguments().any(|given| given.get_long() == Some(option)),
+                            "{reason}: {line}"
+                        );
+                    }
+                    None => command = command.find_subcommand(word).unwrap_or_else(|| panic!("{reason}: {line}")),
+                }
+            }
+            named += 1;
+        }
+    }
+    assert!(named > 10, "{named}");
+}
+
+fn of_reason(reason: &str) -> ClientError {
+    ClientError {
+        code: Code::Internal,
+        reason: Some(reason.to_owned()),
+        message: String::new(),
+        retryable: false,
+        retry_after: None,
+        performed: None,
+        violations: Vec::new(),
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod attest;
 mod bulk;
 mod create;
 mod destroy;
+mod dry_run;
 mod import;
 mod list;
 mod public;
@@ -50,15 +51,18 @@ pub(crate) enum Command {
     Rotate {
         /// organizations/ORG/keys/KEY
         key: KeyName,
+        /// Say what would happen, and do nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Let a PRE_ACTIVE or SUSPENDED version sign; a PRE_ACTIVE one becomes primary
     Activate(transitions::Args),
     /// Let an ACTIVE version sign nothing until it is activated again
-    Suspend(transitions::Args),
+    Suspend(transitions::SuspendArgs),
     /// Let a version sign nothing any more, for good; it may still verify
-    Deactivate(transitions::Args),
+    Deactivate(transitions::EndArgs),
     /// Mark a version: its key is, or may be, in other hands
-    Compromise(transitions::Args),
+    Compromise(transitions::EndArgs),
     /// Let a version sign nothing at once, and destroy its key material after a waiting period
     Destroy(destroy::Args),
     /// Call off a destruction that has not happened
@@ -87,11 +91,11 @@ pub(crate) async fn run(global: &Global, command: &Command) -> Result<ExitCode, 
         Command::Public(args) => public::run(global, args).await?,
         Command::Import(args) => import::run(global, args).await?,
         Command::Update(args) => update::run(global, args).await?,
-        Command::Activate(args) => transitions::run(global, args, Transition::Activate).await?,
-        Command::Suspend(args) => transitions::run(global, args, Transition::Suspend).await?,
-        Command::Deactivate(args) => transitions::run(global, args, Transition::Deactivate).await?,
-        Command::Compromise(args) => transitions::run(global, args, Transition::Compromise).await?,
-        Command::Restore(args) => transitions::run(global, args, Transition::Restore).await?,
+        Command::Activate(args) => transitions::run(global, &args.version, Transition::Activate).await?,
+        Command::Suspend(args) => transitions::suspend(global, args).await?,
+        Command::Deactivate(args) => transitions::end(global, args, Transition::Deactivate).await?,
+        Command::Compromise(args) => transitions::end(global, args, Transition::Compromise).await?,
+        Command::Restore(args) => transitions::run(global, &args.version, Transition::Restore).await?,
         Command::Destroy(args) => destroy::run(global, args).await?,
         Command::Attest(args) => attest::run(global, args).await?,
         Command::Rewrap(args) => rewrap::run(global, args).await?,
@@ -100,7 +104,8 @@ pub(crate) async fn run(global: &Global, command: &Command) -> Result<ExitCode, 
             let client = global.connect().await?;
             show::print(global.output, &read(&client, key).await?)?;
         }
-        Command::Rotate { key } => {
+        Command::Rotate { key, dry_run: true } => dry_run::rotate(global, key).await?,
+        Command::Rotate { key, .. } => {
             let client = global.connect().await?;
             let request = RotateKeyRequest { name: key.to_string(), request_id: request_id() };
             let rotate = |mut keys: Keys, request| async move { keys.rotate_key(request).await };

@@ -4,6 +4,7 @@ use super::{Keys, organization};
 use crate::{
     call::call,
     cli::{Global, connect, organization_or_default},
+    confirm::Confirm,
     failure::{CliError, Doing as _},
     output::{self, Output},
     progress::Progress,
@@ -21,6 +22,8 @@ pub(crate) struct Args {
     /// organizations/ORG or ORG [default: `organization` in the client's configuration]
     #[arg(value_parser = organization)]
     organization: Option<OrganizationName>,
+    #[command(flatten)]
+    confirm: Confirm,
     /// Say how far it is also where stderr is no terminal
     #[arg(long)]
     progress: bool,
@@ -36,9 +39,15 @@ pub(crate) struct ClockArgs {
 pub(super) async fn run(global: &Global, args: &Args) -> Result<(), CliError> {
     let config = global.config()?;
     let organization = organization_or_default(&config, args.organization.as_ref())?;
+    let consequence = format!(
+        "The older key-encryption keys of {organization} would be destroyed: copies of the store from before could not be \
+         used any more."
+    );
+    args.confirm.check(&[organization.id(), &organization.to_string()], &consequence)?;
     let client = connect(&config).await?;
     let doing = format!("rewrap the keys of {organization} (what is done stays done, the same command goes on)");
-    let request = RewrapKeysRequest { parent: organization.to_string(), request_id: request_id() };
+    let (parent, confirm) = (organization.to_string(), organization.id().to_owned());
+    let request = RewrapKeysRequest { parent, request_id: request_id(), confirm };
     // No deadline: it takes as long as there are keys, and says how far it is.
     let opened = client.keys().rewrap_keys(request).await;
     let mut answers = opened.map_err(ClientError::from).doing(doing.as_str())?.into_inner();
@@ -67,6 +76,7 @@ pub(crate) fn ended_early(code: Code) -> ClientError {
         reason: None,
         message: "the answer ended before all was done".into(),
         retryable: true,
+        retry_after: None,
         performed: None,
         violations: Vec::new(),
     }

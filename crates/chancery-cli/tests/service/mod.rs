@@ -2,6 +2,7 @@
 //!
 //! It can lose its first answers and its streams, as a service that restarts does.
 
+pub(crate) mod admin;
 mod crypto;
 mod keys;
 pub(crate) mod transfer;
@@ -9,6 +10,7 @@ pub(crate) mod transfer;
 use chancery_api::v1::{
     Algorithm, Checkpoint, GetCheckpointRequest, GetPublicKeyRequest, KeyState, ListRecordsRequest,
     ListRecordsResponse, PublicKey, SignRequest, SignResponse, SignStreamResponse, VerifyRequest, VerifyResponse,
+    admin_service_server::AdminServiceServer,
     audit_service_server::{AuditService, AuditServiceServer},
     crypto_service_server::CryptoServiceServer,
     key_service_server::KeyServiceServer,
@@ -53,6 +55,7 @@ struct State {
     seen: Mutex<Vec<String>>,
     keys: keys::Kept,
     transfer: transfer::Kept,
+    admin: admin::Kept,
 }
 
 impl Service {
@@ -69,6 +72,7 @@ impl Service {
             seen: Mutex::new(Vec::new()),
             keys: keys::Kept::default(),
             transfer: transfer::Kept::new(),
+            admin: admin::Kept::default(),
         }))
     }
 
@@ -99,6 +103,7 @@ impl Service {
         Routes::new(SigningServiceServer::new(self.clone()))
             .add_service(KeyServiceServer::new(self.clone()))
             .add_service(CryptoServiceServer::new(self.clone()))
+            .add_service(AdminServiceServer::new(self.clone()))
             .add_service(AuditServiceServer::new(self.clone()))
             .add_service(health)
     }
