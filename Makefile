@@ -32,6 +32,13 @@ test: ## Lint, then every test; ends with a table of all suites
 	@$(MAKE) build
 	@scripts/test.sh
 
+.PHONY: crash-matrix
+crash-matrix: ## 5,000 kills and losses of power, 500 of the whole service (docs/reliability.md; an hour or so)
+	@scripts/setup.sh test
+	@$(MAKE) build
+	CRASH_MATRIX_LOG_KILLS=4500 CRASH_MATRIX_SERVICE_KILLS=500 CRASH_MATRIX_MINUTES=150 \
+		cargo test --workspace --test crash_matrix -- --exact matrix::what_was_released_is_in_the_log_after_every_crash
+
 .PHONY: bench
 bench: ## Benchmarks beside their bare baselines; writes target/bench/report.json
 	@scripts/setup.sh bench

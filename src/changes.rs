@@ -6,10 +6,10 @@
 //! Whom a change locks out is locked out before its record, so that nothing is released to them that stands after it.
 
 use crate::{
-    audit::{AuditLog, Draft, unavailable},
+    audit::{AuditLog, Draft, EndingUses, unavailable},
     directory::Directory,
     error::{Error, Performed},
-    model::{KeyName, PrincipalName, RequestId},
+    model::{KeyName, PrincipalName, RequestId, Stage},
     store::{Claim, Commit, RequestKey, Row, Store, StoreError},
 };
 use chancery_api::reasons;
@@ -217,6 +217,7 @@ impl Changes {
                 return Err(Error::internal(error));
             }
         };
+        let ending = self.ending_uses(&rows).await;
         let log_size = match outcome {
             Some(draft) => match self.audit.append_settled(draft).await {
                 Ok(index) => index + 1,
@@ -231,6 +232,7 @@ impl Changes {
             None => 0,
         };
         self.directory.apply(rows.clone()).map_err(Error::internal)?;
+        drop(ending);
         let commit = Commit { log_size, rows, answers: vec![(change.request.clone(), answer)] };
         waiting.push((commit, Some(change)));
         self.commit(&mut waiting).await;
@@ -244,11 +246,23 @@ impl Changes {
     pub async fn apply(&self, draft: Draft, rows: Vec<Row>) -> Result<u64, Error> {
         let mut waiting = self.order.lock().await;
         self.require_open(&rows)?;
+        let ending = self.ending_uses(&rows).await;
         let index = self.audit.append_settled(draft).await.map_err(|error| unavailable(&error))?;
         self.directory.apply(rows.clone()).map_err(Error::internal)?;
+        drop(ending);
         waiting.push((Commit { log_size: index + 1, rows, answers: Vec::new() }, None));
         self.commit(&mut waiting).await;
         Ok(index)
+    }
+
+    /// Keeps uses of keys from being recorded where rows may end them: until they are in force.
+    async fn ending_uses(&self, rows: &[Row]) -> Option<EndingUses<'_>> {
+        let ends = |row: &Row| match row {
+            Row::KeyVersion(row) => !matches!(Stage::of(row), Stage::PreActive | Stage::Active),
+            Row::Suspension(row) => !row.lifted,
+            _ => false,
+        };
+        if rows.iter().any(ends) { Some(self.audit.ending_uses().await) } else { None }
     }
 
     /// Refuses rows that use an approval which was used or called off meanwhile.

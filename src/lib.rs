@@ -8,6 +8,9 @@
 //! **Invariants**: no vendor code and no private key but the TLS key in this process; no unsafe code.
 #![forbid(unsafe_code)]
 
+#[cfg(all(feature = "sabotage", not(debug_assertions)))]
+compile_error!("feature `sabotage` makes a service that leaves records out: for tests, and in no release build");
+
 pub mod access;
 pub mod admission;
 pub mod approvals;
@@ -27,12 +30,16 @@ pub mod issuing;
 pub mod keys;
 pub mod limiting;
 pub mod limits;
+pub mod mirror;
 pub mod operations;
 pub mod policies;
 pub mod registry;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod service;
 pub mod signing;
 pub mod store;
+pub mod witnesses;
 
 pub use chancery_model as model;
 pub use chancery_policy as policy;

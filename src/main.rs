@@ -4,10 +4,10 @@
 use chancery::{
     config::Configuration,
     deployment::{self, DeploymentError},
-    service::{Service, ServiceError},
+    service::{Addresses, Service, ServiceError},
 };
 use clap::{Args, Parser, Subcommand};
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A virtual HSM for consortium networks.
@@ -95,7 +95,10 @@ fn main() -> ExitCode {
             return ExitCode::from(70);
         }
     };
-    match runtime.block_on(run(arguments.command)) {
+    let result = runtime.block_on(run(arguments.command));
+    // The store is closed with the last task; what waits for a disk that hangs is not waited for.
+    runtime.shutdown_timeout(DRAIN);
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("chanceryd: {}", failure.message);
@@ -118,7 +121,7 @@ async fn run(command: Command) -> Result<(), Failure> {
                 return Ok(());
             }
             let service = Service::open(configuration).await?;
-            Ok(service.run(|address| println!("ready {address}"), stop()).await?)
+            Ok(service.run(announce, stop()).await?)
         }
         Command::Init { config } => {
             let configuration = Configuration::load(&config).map_err(ServiceError::from)?;
@@ -130,7 +133,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Dev { dir, listen, library } => {
             let dev = deployment::dev(&dir, listen, library).await?;
             let service = Service::open(dev.configuration.clone()).await?;
-            service.run(|address| dev.announce(address), stop()).await?;
+            service.run(|bound| dev.announce(bound), stop()).await?;
             Ok(())
         }
         Command::Doctor { config } => {
@@ -141,6 +144,10 @@ async fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn announce(bound: &Addresses) {
+    bound.print();
 }
 
 /// Ends at SIGTERM or SIGINT, counted from the call: whoever reads `ready` may send one at once.
@@ -154,5 +161,24 @@ fn stop() -> impl Future<Output = ()> + Send {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        end_in_any_case();
+    }
+}
+
+/// How long what is under way may take to end, once nothing is served any more.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How long the service may take to stop.
+const LONGEST_STOP: Duration = Duration::from_secs(45);
+
+/// A disk that hangs must not keep the process: it recovers from its log, as after a crash.
+fn end_in_any_case() {
+    let end = || {
+        std::thread::sleep(LONGEST_STOP);
+        eprintln!("chanceryd: the disk did not let the service end in time; the next start recovers from the log");
+        std::process::exit(74);
+    };
+    if let Err(error) = std::thread::Builder::new().name("end".into()).spawn(end) {
+        eprintln!("chanceryd: the thread that would end a service that hangs can't be started: {error}");
     }
 }

@@ -34,6 +34,7 @@ macro_rules! smoke {
 
 const GOLDEN_SEGMENT: &[u8] = include_bytes!("../crates/chancery-audit/tests/golden/v1/00000000000000000000.seg");
 const GOLDEN_CHECKPOINT: &[u8] = include_bytes!("../crates/chancery-audit/tests/golden/v1/checkpoint");
+const GOLDEN_RECEIPT: &[u8] = include_bytes!("../crates/chancery-audit/tests/golden/v1/receipt");
 const GOLDEN_KEY: &[u8] = include_bytes!("../crates/chancery-audit/tests/golden/v1/audit.vkey");
 const GOLDEN_STATEMENT: &[u8] = include_bytes!("../crates/chancery-transfer/tests/golden/v1/statement");
 const GOLDEN_BACKUP: &[u8] = include_bytes!("../crates/chancery-transfer/tests/golden/v1/backup");
@@ -49,14 +50,51 @@ smoke!(checkpoint_note in "../fuzz/fuzz_targets/checkpoint_note.rs", 500 mutatio
     [GOLDEN_CHECKPOINT.to_vec(), GOLDEN_KEY.to_vec()]);
 smoke!(client_certificate in "../fuzz/fuzz_targets/client_certificate.rs", 500 mutations of [certificate()]);
 smoke!(config in "../fuzz/fuzz_targets/config.rs", 1_000 mutations of [CONFIGURATION.to_vec()]);
+smoke!(cosigned_note in "../fuzz/fuzz_targets/cosigned_note.rs", 500 mutations of
+    [GOLDEN_CHECKPOINT.to_vec(), cosigned_checkpoint()]);
 smoke!(ipc_frames in "../fuzz/fuzz_targets/ipc_frames.rs", 5_000 mutations of conversations());
 smoke!(key_filter in "../fuzz/fuzz_targets/key_filter.rs", 5_000 mutations of filters());
 smoke!(key_material in "../fuzz/fuzz_targets/key_material.rs", 1_000 mutations of keys_and_ciphertexts());
 smoke!(organization_policies in "../fuzz/fuzz_targets/organization_policies.rs", 100 mutations of own_policies());
 smoke!(policy_files in "../fuzz/fuzz_targets/policy_files.rs", 100 mutations of policies());
+smoke!(receipt in "../fuzz/fuzz_targets/receipt.rs", 1_000 mutations of [GOLDEN_RECEIPT.to_vec()]);
 smoke!(record in "../fuzz/fuzz_targets/record.rs", 5_000 mutations of records());
 smoke!(revocation_list in "../fuzz/fuzz_targets/revocation_list.rs", 1_000 mutations of [list_of_two()]);
 smoke!(sealed_key in "../fuzz/fuzz_targets/sealed_key.rs", 500 mutations of envelopes());
+smoke!(witness_policy in "../fuzz/fuzz_targets/witness_policy.rs", 5_000 mutations of [WITNESS_POLICY.to_vec()]);
+smoke!(tile_path in "../fuzz/fuzz_targets/tile_path.rs", 5_000 mutations of
+    ["0/x001/x234/067", "2/000.p/17"].map(|path| path.as_bytes().to_vec()));
+
+/// Three witnesses, two of whom are enough.
+const WITNESS_POLICY: &[u8] = b"# a consortium
+witness org1 org1/witness+9d982d75+BIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c
+witness org2 org2/witness+0a169fa5+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU
+witness org3 org3/witness+39ffed57+BO1JKMYo0cLG6ukDOJBZlWEpWSc6XGP5NjbBRhSshzfR
+group outside any org2 org3
+group members all org1 outside
+quorum members
+";
+
+/// The golden checkpoint, cosigned by the witness that the target knows.
+fn cosigned_checkpoint() -> Vec<u8> {
+    use chancery_audit::checkpoint::{VerifierKey, WitnessSigner, with_line};
+    let key: VerifierKey = std::str::from_utf8(GOLDEN_KEY).unwrap().parse().unwrap();
+    let note = std::str::from_utf8(GOLDEN_CHECKPOINT).unwrap();
+    let signer = WitnessSigner::from_seed("org1/witness", &[1; 32]).unwrap();
+    with_line(note, &signer.cosign(&key.open_note(note).unwrap(), 1_700_000_000).line).into_bytes()
+}
+
+smoke!(snapshot in "../fuzz/fuzz_targets/snapshot.rs", 2_000 mutations of [snapshot_of_golden()]);
+
+/// Of the golden log's two records.
+fn snapshot_of_golden() -> Vec<u8> {
+    use chancery_audit::{segment::Frames, snapshot::Replay};
+    let mut replay = Replay::default();
+    for frame in Frames::new(GOLDEN_SEGMENT).unwrap().1 {
+        replay.add(frame.unwrap().record).unwrap();
+    }
+    replay.snapshot().unwrap().encode()
+}
 
 fn request() -> Vec<u8> {
     let key = KeyPair::generate().unwrap();

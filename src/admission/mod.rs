@@ -20,6 +20,7 @@ use crate::{
     limits::Limits,
     model::{Action, KeyOrVersionName, RequestId},
     policy::Context,
+    witnesses::Gate,
 };
 use chancery_api::reasons;
 use nodes::Sightings;
@@ -32,27 +33,29 @@ pub struct Admission {
     floods: Arc<Floods>,
     limits: Arc<Limits>,
     sightings: Arc<Sightings>,
+    gate: Arc<Gate>,
 }
 
 impl Admission {
-    /// Over these decisions, these limits, and this log with what is put into it.
+    /// Over these decisions, these limits, and this log with what is put into it; nothing passes but through this gate.
     pub fn new(
         access: Arc<Access>,
         audit: Arc<AuditLog>,
         floods: Arc<Floods>,
         limits: Arc<Limits>,
         changes: Arc<Changes>,
+        gate: Arc<Gate>,
     ) -> Self {
         let sightings = Arc::new(Sightings::new(Arc::clone(&floods), changes));
-        Self { access, audit, floods, limits, sightings }
+        Self { access, audit, floods, limits, sightings, gate }
     }
 
-    /// Identifies the caller, and charges it for the request. A node whose public key was not seen before is recorded
-    /// first.
+    /// Identifies the caller, charges it for the request, and asks the gate. A node whose public key was not seen before is
+    /// recorded first.
     ///
     /// # Errors
     /// [`Error::Unidentified`], recorded or counted; [`Error::Exhausted`] beyond a limit, counted, and where too many new
-    /// nodes come; [`Error::Unavailable`] when it could not be recorded.
+    /// nodes come; [`Error::Unavailable`] when it could not be recorded; what the gate says.
     pub async fn identify(&self, peer: &Arc<Peer>, action: Action) -> Result<Caller, Error> {
         let mut identified = self.access.identify_for(peer, action);
         if let Err(IdentityError::KeyUnseen { principal, public_key_sha256 }) = identified {
@@ -61,7 +64,9 @@ impl Admission {
         }
         let error = match identified {
             Ok(caller) => {
-                return match self.limits.charge(&peer.address(), &caller, action) {
+                let passed =
+                    self.limits.charge(&peer.address(), &caller, action).and_then(|()| self.gate.check(action));
+                return match passed {
                     Ok(()) => Ok(caller),
                     Err(error) => Err(self.rejected(&caller, error).await),
                 };

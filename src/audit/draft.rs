@@ -1,6 +1,7 @@
 //! Records in the making: everything but index, time and salt, which the writer sets.
 //!
-//! **Invariant**: no message body, PIN or key material goes in; a signature only through [`Draft::signature`].
+//! **Invariants**: no message body, PIN or key material goes in; a signature only through [`Draft::signature`]. Whatever the
+//! enclave did stands in it as the enclave said it, or is owed to the log (`enclave::Witness`).
 
 use crate::{
     access::{Grant, Target},
@@ -11,14 +12,17 @@ use crate::{
     policy::{Decision, Denial, OrganizationSet, PolicySet, Resource},
     store::Row,
 };
-use chancery_audit::record::{
-    ContextValue, Count, Genesis, Kind, Outcome, PolicyFile, PolicySet as RecordedPolicies,
-    Principal as RecordedPrincipal, Record, SignatureCheck,
+use chancery_audit::{
+    record::{
+        ContextValue, Count, Genesis, Kind, Outcome, PolicyFile, PolicySet as RecordedPolicies,
+        Principal as RecordedPrincipal, Record, SignatureCheck, Statement,
+    },
+    snapshot::{self, Archived},
 };
 
 /// See the module.
 #[derive(Debug)]
-pub struct Draft(Box<Record>);
+pub struct Draft(Box<Record>, Option<Witness>);
 
 fn principal(of: &Principal) -> RecordedPrincipal {
     RecordedPrincipal {
@@ -40,7 +44,7 @@ fn resource(of: &Resource) -> String {
 
 impl Draft {
     fn of(kind: Kind, action: &str) -> Self {
-        Self(Box::new(Record { kind: kind.into(), action: action.into(), ..Record::default() }))
+        Self(Box::new(Record { kind: kind.into(), action: action.into(), ..Record::default() }), None)
     }
 
     fn decided(kind: Kind, decision: &Decision, of: &RequestId) -> Self {
@@ -174,6 +178,14 @@ impl Draft {
         draft.states(rows)
     }
 
+    /// Records are archived, and may be removed.
+    pub(super) fn archive(archived: &Archived) -> Self {
+        let mut draft = Self::of(Kind::StateChange, snapshot::ACTION);
+        let context = archived.context().into_iter();
+        draft.0.context = context.map(|(key, value)| ContextValue { key: key.to_owned(), value }).collect();
+        draft
+    }
+
     /// A dangerous operation was permitted, and waits for a second officer.
     pub fn approval_requested(grant: &Grant, of: &RequestId, row: &Row) -> Self {
         let mut draft = Self::granted(Kind::StateChange, grant, of);
@@ -193,7 +205,7 @@ impl Draft {
 
     /// The text of an organization's own policies.
     pub fn organization_policy_set(set: &OrganizationSet) -> Self {
-        let path = format!("{}/policies", set.organization());
+        let path = set.path();
         let mut draft = Self::of(Kind::PolicySet, "LoadPolicies").resource(&path);
         draft.0.organization_policy_set_hash = set.hash().to_vec();
         let files = vec![PolicyFile { path, text: set.text().to_owned() }];
@@ -253,11 +265,32 @@ impl Draft {
         self
     }
 
-    /// The enclave's count.
-    pub fn witness(mut self, witness: &Witness) -> Self {
-        self.0.enclave_incarnation.clone_from(&witness.incarnation);
-        self.0.enclave_operation = witness.operation;
+    /// What the enclave did: with its link's resource and mechanism, from which its chain is computed again.
+    pub fn witness(mut self, witness: impl Into<Option<Witness>>) -> Self {
+        if let Some(witness) = witness.into() {
+            let operation = witness.operation();
+            self.0.resource.clone_from(&operation.version);
+            self.0.mechanism.clone_from(&operation.mechanism);
+            self.0.enclave_incarnation.clone_from(&operation.incarnation);
+            self.0.enclave_operation = operation.number;
+            self.0.enclave_commitment.clone_from(&operation.commitment);
+            self.1 = Some(witness);
+        }
         self
+    }
+
+    /// An operation of the enclave that has no other record: its own could not be written, or its answer came too late.
+    pub fn unrecorded(witness: Witness) -> Self {
+        let mut draft = Self::of(Kind::Outcome, "Reconcile").reason("NOT_RECORDED").witness(witness);
+        draft.0.outcome = Outcome::Unknown.into();
+        draft
+    }
+
+    /// What the enclave says it did.
+    pub(super) fn statement(signed: Statement) -> Self {
+        let mut draft = Self::of(Kind::Statement, "Statement");
+        draft.0.statement = Some(signed);
+        draft
     }
 
     pub(super) fn signature(mut self, input: &Input, signature: &[u8], format: &str, verified: bool) -> Self {
@@ -277,7 +310,8 @@ impl Draft {
         self
     }
 
-    pub(super) fn into_record(self) -> Box<Record> {
-        self.0
+    /// The record, and what must not be forgotten if it isn't written.
+    pub(super) fn into_parts(self) -> (Box<Record>, Option<Witness>) {
+        (self.0, self.1)
     }
 }

@@ -3,6 +3,7 @@
 //! **Invariant**: the file never says more than was synced. It is written after each sync and not synced itself: after a
 //! crash of the process it is exact, after a loss of power it may say less.
 
+use super::files::sync_directory;
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 /// See the module.
@@ -13,7 +14,8 @@ impl DurableSize {
     pub(super) fn create(path: &Path) -> io::Result<()> {
         let file = File::options().write(true).create_new(true).open(path)?;
         file.write_all_at(&0u64.to_le_bytes(), 0)?;
-        file.sync_all()
+        file.sync_all()?;
+        path.parent().map_or(Ok(()), sync_directory)
     }
 
     /// Opens the file that `create` made.

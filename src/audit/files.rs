@@ -1,9 +1,10 @@
 //! The end of the log on disk: batches go in, segments are closed and begun.
 //!
 //! **Invariants**: [`Tail::append`] returns after an fdatasync. After a failed one, nothing is written before
-//! [`Tail::repair`] has read back what was durable and cut away the rest. What lies past the last frame is zero.
+//! [`Tail::repair`] has read back what was durable and cut away the rest. What lies past the last frame is zero. A segment
+//! that has a successor ends with its last frame, whatever failed in between.
 
-use super::{durable::DurableSize, query::Index};
+use super::{durable::DurableSize, index::Index, tree::Grower};
 use chancery_audit::{
     merkle::{Frontier, leaf_hash},
     segment::{Frames, Header, TEMPORARY_SUFFIX, append_frame, file_name},
@@ -14,6 +15,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Space is reserved in steps, so that a sync has no new file size to write.
@@ -22,12 +24,14 @@ const ALLOCATION: u64 = 4 << 20;
 /// See the module.
 pub struct Tail {
     pub(super) tree: Frontier,
-    pub(super) index: Index,
-    directory: PathBuf,
-    origin_hash: [u8; 32],
-    segment_bytes: u64,
-    durable: DurableSize,
-    segment: Segment,
+    pub(super) index: Arc<Index>,
+    /// The tree that proofs are made from.
+    pub(super) grower: Grower,
+    pub(super) directory: PathBuf,
+    pub(super) origin_hash: [u8; 32],
+    pub(super) segment_bytes: u64,
+    pub(super) durable: DurableSize,
+    pub(super) segment: Segment,
 }
 
 /// The segment being written.
@@ -68,9 +72,9 @@ impl Segment {
         Ok(Self { file, first_index: tree.size(), tree: tree.clone(), end, allocated: end })
     }
 
-    fn reserve(&mut self, bytes: u64) -> io::Result<()> {
+    fn reserve(&mut self, bytes: u64, step: u64) -> io::Result<()> {
         if self.end + bytes > self.allocated {
-            let length = bytes.max(ALLOCATION);
+            let length = bytes.max(step);
             fallocate(&self.file, FallocateFlags::empty(), self.end, length)?;
             self.allocated = self.end + length;
         }
@@ -79,32 +83,26 @@ impl Segment {
 
     /// Cuts away what lies past the last frame.
     fn cut(&mut self) -> io::Result<()> {
+        self.shorten()?;
+        self.file.sync_all()
+    }
+
+    fn shorten(&mut self) -> io::Result<()> {
         self.file.set_len(self.end)?;
         self.allocated = self.end;
-        self.file.sync_all()
+        Ok(())
     }
 }
 
 impl Tail {
-    pub(super) fn new(
-        directory: PathBuf,
-        origin_hash: [u8; 32],
-        segment_bytes: u64,
-        durable: DurableSize,
-        segment: Segment,
-        tree: Frontier,
-        index: Index,
-    ) -> Self {
-        Self { tree, index, directory, origin_hash, segment_bytes, durable, segment }
+    /// The segment that was written last: its first record, and the tree before it.
+    pub(super) fn segment(&self) -> (u64, &Frontier) {
+        (self.segment.first_index, &self.segment.tree)
     }
 
-    /// The log's directory.
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// Appends records, which have the next indexes, and makes them durable together.
-    pub(super) fn append(&mut self, records: &[Vec<u8>]) -> io::Result<()> {
+    /// Appends records, which have the next indexes, and makes them durable together: where their frames begin in the
+    /// segment.
+    pub(super) fn append(&mut self, records: &[Vec<u8>]) -> io::Result<Vec<u64>> {
         let mut buffer = Vec::new();
         let mut offsets = Vec::with_capacity(records.len());
         if self.segment.end >= self.segment_bytes {
@@ -115,20 +113,22 @@ impl Tail {
             offsets.push(self.segment.end + buffer.len() as u64);
             append_frame(&mut buffer, record);
         }
-        self.segment.reserve(buffer.len() as u64)?;
+        self.segment.reserve(buffer.len() as u64, self.step())?;
         self.segment.file.write_all_at(&buffer, self.segment.end)?;
         self.segment.file.sync_data()?;
         self.segment.end += buffer.len() as u64;
-        for (record, offset) in records.iter().zip(offsets) {
-            self.index.add(self.tree.size(), self.segment.first_index, offset);
-            self.tree.push(leaf_hash(record));
-        }
-        self.index.end = self.tree.size();
+        let leaves: Vec<_> = records.iter().map(|record| leaf_hash(record)).collect();
+        leaves.iter().for_each(|leaf| self.tree.push(*leaf));
+        self.grower.append(leaves);
         // The records are durable; that this number can't be noted takes nothing from them.
         if let Err(error) = self.durable.set(self.tree.size()) {
             tracing::error!(%error, "the log's durable size can't be noted");
         }
-        Ok(())
+        Ok(offsets)
+    }
+
+    fn step(&self) -> u64 {
+        self.segment_bytes.min(ALLOCATION)
     }
 
     /// Closes the segment at its last frame and begins the next.
@@ -149,7 +149,17 @@ impl Tail {
         }
     }
 
+    /// After a failed append: takes away what of it came to stand in the segment, so that a service that ends now does
+    /// not find it at its next start. Only tried: [`Tail::repair`] makes sure.
+    pub(super) fn take_back(&mut self) {
+        if let Err(error) = self.segment.shorten() {
+            tracing::warn!(%error, "what was not appended may still stand in the segment until it is repaired");
+        }
+    }
+
     /// After a failed append: reads back what was durable, cuts away the rest, and makes sure that there is room to go on.
+    /// Durable records are never written again, so that an fsync which once failed has nothing to hide: what it may have
+    /// dropped lies past them, and is cut.
     pub(super) fn repair(&mut self) -> io::Result<()> {
         let path = self.directory.join(file_name(self.segment.first_index));
         let file = File::options().read(true).write(true).open(&path)?;
@@ -169,7 +179,11 @@ impl Tail {
         }
         self.segment.file = file;
         self.segment.cut()?;
-        self.segment.reserve(1)?;
+        // The successor of a full segment may have come into being: nothing may be reserved before it.
+        if self.segment.end >= self.segment_bytes {
+            self.roll()?;
+        }
+        self.segment.reserve(1, self.step())?;
         sync_directory(&self.directory)
     }
 }

@@ -38,20 +38,29 @@ impl RecordedUse {
     pub fn release(self, access: &Access) -> Result<ReleasedUse, Box<Failed>> {
         match access.recheck(&self.grant, Some(&self.version)) {
             Ok(()) => Ok(ReleasedUse { output: self.output, version: self.version, index: self.index }),
-            Err(error) => Err(Box::new(Failed { grant: self.grant, error })),
+            Err(error) => Err(Box::new(Failed { grant: self.grant, error, witness: None })),
         }
     }
 }
 
 impl AuditLog {
-    /// Records a use of a key, and nothing of its output.
+    /// Records a use of a key, and nothing of its output; one that must not be made any more, as a failure.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the log can't be written: the output is dropped.
-    pub async fn append_use(&self, used: Used, request: &RequestId) -> Result<RecordedUse, Error> {
+    /// What ended it, or [`Error::Unavailable`] when the log can't be written: the output is dropped.
+    pub async fn append_use(&self, access: &Access, used: Used, request: &RequestId) -> Result<RecordedUse, Error> {
         let Used { grant, version, mechanism, output, witness } = used;
         let name = version.row.name.clone();
-        let draft = Draft::outcome(&grant, request).resource(&name).mechanism(mechanism).witness(&witness);
+        let _turn = match self.recording_use(access, &grant, &name).await {
+            Ok(turn) => turn,
+            Err(error) => {
+                let draft =
+                    Draft::failed(&grant, request, &error).resource(&name).mechanism(mechanism).witness(witness);
+                self.append(draft).await.map_err(|error| unavailable(&error))?;
+                return Err(error);
+            }
+        };
+        let draft = Draft::outcome(&grant, request).resource(&name).mechanism(mechanism).witness(witness);
         let index = self.append(draft).await.map_err(|error| unavailable(&error))?;
         Ok(RecordedUse { grant, output, version: name, index })
     }

@@ -3,7 +3,8 @@
 //! **Invariants**: a record's answer goes out after the sync that made it durable. While the disk does not take
 //! records, every append fails at once, and the disk is tried again each second.
 
-use super::{AuditError, Job, Shared, files::Tail};
+use super::{AuditError, Job, Shared, Stored, files::Tail};
+use crate::enclave::Witness;
 use chancery_audit::{record::Record, segment::MAX_RECORD};
 use prost::Message;
 use std::{
@@ -48,7 +49,9 @@ pub(super) fn spawn(tail: Tail, mut queue: Receiver<Job>, shared: Arc<Shared>) {
             {
                 jobs.push(job);
             }
+            writer.shared.condition.begin();
             writer.write(std::mem::take(&mut jobs));
+            writer.shared.condition.end();
         }
     };
     // Without its thread no record is written, so nothing is released.
@@ -77,8 +80,8 @@ impl Writer {
         for mut job in jobs {
             let Some(record) = &mut job.record else {
                 // Nothing stands against writing: whoever waits for the log to heal may go on.
-                self.shared.writable.store(true, Ordering::Release);
-                let _ = job.reply.send(Ok(self.tail.tree.size()));
+                self.shared.condition.sound();
+                let _ = job.reply.send(Ok(Stored { index: self.tail.tree.size(), record: Vec::new() }));
                 continue;
             };
             match self.encode(record, self.tail.tree.size() + batch.len() as u64) {
@@ -115,24 +118,28 @@ impl Writer {
             None => self.tail.append(&records).map_err(|error| AuditError::Unwritable(error.to_string())),
         };
         match result {
-            Ok(()) => {
-                *self.shared.tree.lock().unwrap_or_else(PoisonError::into_inner) = self.tail.tree.clone();
-                let mut index = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
-                index.extend_from(&self.tail.index);
-                drop(index);
+            Ok(offsets) => {
+                let (segment, before) = self.tail.segment();
+                let written = jobs.iter().filter_map(|job| job.record.as_deref());
+                self.shared.index.extend(segment, before, written.zip(offsets));
                 let written = jobs.iter().filter_map(|job| job.record.as_deref());
                 self.shared.shares.add(written.zip(records.iter().map(Vec::len)));
                 let mut users = self.shared.users.lock().unwrap_or_else(PoisonError::into_inner);
                 jobs.iter().filter_map(|job| job.record.as_ref()).for_each(|record| users.add(record));
                 drop(users);
-                self.shared.writable.store(true, Ordering::Release);
-                for (job, index) in jobs.into_iter().zip(first..) {
-                    let _ = job.reply.send(Ok(index));
+                self.shared.condition.sound();
+                for ((job, record), index) in jobs.into_iter().zip(records).zip(first..) {
+                    // From here on its number is taken; of any other job it is owed again once that is dropped.
+                    job.witness.into_iter().for_each(Witness::recorded);
+                    let _ = job.reply.send(Ok(Stored { index, record }));
                 }
             }
             Err(error) => {
                 tracing::error!(%error, "the audit log can't be written");
-                self.shared.writable.store(false, Ordering::Release);
+                self.shared.condition.broken(&error);
+                if self.fault.is_none() {
+                    self.tail.take_back();
+                }
                 self.fault = Some((error.clone(), Instant::now()));
                 jobs.into_iter().for_each(|job| drop(job.reply.send(Err(error.clone()))));
             }
@@ -154,6 +161,7 @@ impl Writer {
             }
             Err(problem) => {
                 *error = AuditError::Unwritable(problem.to_string());
+                self.shared.condition.broken(&*error);
                 Some(error.clone())
             }
         }

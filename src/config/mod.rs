@@ -24,6 +24,8 @@ pub struct Configuration {
     pub origin: String,
     /// Address of the gRPC API.
     pub listen: SocketAddr,
+    /// Address of the HTTPS mirror; `None`: there is none.
+    pub mirror: Option<SocketAddr>,
     /// DNS names and addresses in the server's certificate.
     pub server_names: Vec<String>,
     /// Holds the store, the durable size of the log, the server's certificate and key.
@@ -44,6 +46,8 @@ pub struct Configuration {
     pub officers: OfficerOptions,
     /// Limits on callers.
     pub limits: Limits,
+    /// The witness policy; `None`: no cosignatures are required.
+    pub witnesses: Option<PathBuf>,
     /// What `init` registers first.
     pub bootstrap: Vec<BootstrapOrganization>,
 }
@@ -55,6 +59,17 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// An append that is not durable by then fails, and nothing is released.
     pub append_deadline: Duration,
+    /// Where old segments go; `None`: all stay.
+    pub archive: Option<ArchiveOptions>,
+}
+
+/// Where old segments of the log go, and when.
+#[derive(Debug, Clone)]
+pub struct ArchiveOptions {
+    /// A directory outside the log's.
+    pub directory: PathBuf,
+    /// A closed segment goes there when its last record is so old.
+    pub after: Duration,
 }
 
 /// The token and the process that uses it.
@@ -209,6 +224,11 @@ pub enum ConfigError {
         /// What is wrong and what is expected.
         problem: String,
     },
+}
+
+impl ArchiveOptions {
+    /// The least `after` but zero: a start counts the users of keys from the records of 30 days, and those of today.
+    pub const LEAST: Duration = Duration::from_secs(31 * 24 * 3600);
 }
 
 impl KeyOptions {

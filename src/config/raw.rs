@@ -1,8 +1,8 @@
 //! The configuration file as written: every key, nothing checked but its type.
 
 use super::{
-    BootstrapAnchor, BootstrapOrganization, BootstrapPrincipal, ConfigError, Configuration, DenialBytes, KeyOptions,
-    Limits, LogOptions, OfficerOptions, TokenOptions,
+    ArchiveOptions, BootstrapAnchor, BootstrapOrganization, BootstrapPrincipal, ConfigError, Configuration,
+    DenialBytes, KeyOptions, Limits, LogOptions, OfficerOptions, TokenOptions,
 };
 use crate::model::{NamePattern, OrganizationName, Role};
 use serde::Deserialize;
@@ -19,6 +19,8 @@ pub(super) struct RawConfiguration {
     service: RawService,
     token: RawToken,
     #[serde(default)]
+    mirror: RawMirror,
+    #[serde(default)]
     log: RawLog,
     #[serde(default)]
     keys: RawKeys,
@@ -26,6 +28,8 @@ pub(super) struct RawConfiguration {
     officers: RawOfficers,
     #[serde(default)]
     limits: RawLimits,
+    #[serde(default)]
+    witnesses: RawWitnesses,
     #[serde(default)]
     bootstrap: RawBootstrap,
 }
@@ -45,6 +49,12 @@ struct RawService {
     audit_vkey: PathBuf,
     #[serde(default = "policies")]
     policies: PathBuf,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawMirror {
+    listen: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +79,8 @@ struct RawToken {
 struct RawLog {
     segment_mebibytes: u64,
     append_deadline_seconds: u64,
+    archive: Option<PathBuf>,
+    archive_after: String,
 }
 
 /// Times as people write them: `24h`, `30d`.
@@ -104,6 +116,12 @@ struct RawLimits {
     keys_per_owner: u64,
     denial_bytes_per_day: Option<u64>,
     log_bytes_per_day: u64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawWitnesses {
+    policy: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -178,7 +196,7 @@ fn operation_deadline_seconds() -> u64 {
 
 impl Default for RawLog {
     fn default() -> Self {
-        Self { segment_mebibytes: 64, append_deadline_seconds: 5 }
+        Self { segment_mebibytes: 64, append_deadline_seconds: 5, archive: None, archive_after: "90d".into() }
     }
 }
 
@@ -285,6 +303,25 @@ impl RawOfficers {
     }
 }
 
+impl RawLog {
+    /// Where old segments go; never into the log's own directory.
+    fn archive(
+        &self,
+        log: &Path,
+        absolute: &dyn Fn(PathBuf) -> PathBuf,
+    ) -> Result<Option<ArchiveOptions>, ConfigError> {
+        let after = time("log.archive_after", &self.archive_after)?;
+        if !after.is_zero() && after < ArchiveOptions::LEAST {
+            return Err(invalid("log.archive_after", "it must be at least 31 days, or `0s` to try archiving out"));
+        }
+        let Some(directory) = self.archive.clone().map(absolute) else { return Ok(None) };
+        if directory.starts_with(log) {
+            return Err(invalid("log.archive", "it must lie outside the log's directory, best on another disk"));
+        }
+        Ok(Some(ArchiveOptions { directory, after }))
+    }
+}
+
 impl RawConfiguration {
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| ConfigError::Malformed(error.to_string()))
@@ -300,8 +337,10 @@ impl RawConfiguration {
                 "1 to 255 printable ASCII characters without spaces and '+' expected",
             ));
         }
-        let listen = (service.listen.parse())
-            .map_err(|_| invalid("service.listen", format!("`{}` is no IP-ADDRESS:PORT", service.listen)))?;
+        let address =
+            |field, text: &str| text.parse().map_err(|_| invalid(field, format!("`{text}` is no IP-ADDRESS:PORT")));
+        let listen = address("service.listen", &service.listen)?;
+        let mirror = self.mirror.listen.map(|text| address("mirror.listen", &text)).transpose()?;
         if service.server_names.is_empty() {
             return Err(invalid("service.server_names", "at least one name that clients use is needed"));
         }
@@ -316,6 +355,7 @@ impl RawConfiguration {
                 1,
                 600,
             )?),
+            archive: self.log.archive(&absolute(service.audit.clone()), &absolute)?,
         };
         let token = TokenOptions {
             library: absolute(self.token.library),
@@ -365,6 +405,7 @@ impl RawConfiguration {
         Ok(Configuration {
             origin: service.origin,
             listen,
+            mirror,
             server_names: service.server_names,
             data: absolute(service.data),
             audit: absolute(service.audit),
@@ -375,6 +416,7 @@ impl RawConfiguration {
             keys: self.keys.check()?,
             officers: self.officers.check()?,
             limits,
+            witnesses: self.witnesses.policy.map(absolute),
             bootstrap,
         })
     }

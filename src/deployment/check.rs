@@ -10,6 +10,7 @@ use crate::{
     policy::PolicySet,
     service::{DataFiles, ServiceError, enclave_options, read_vkey},
     store::{SqliteStore, Store},
+    witnesses::read_policy,
 };
 use arc_swap::ArcSwap;
 use chancery_audit::checkpoint::VerifierKey;
@@ -25,6 +26,11 @@ pub async fn check(configuration: &Configuration) -> Result<Vec<String>, Deploym
     let mut lines = vec![format!("policies: {} files, set {}", policies.files().len(), hex::encode(policies.hash()))];
     let files = DataFiles::new(&configuration.data);
     let key = read_vkey(configuration)?;
+    if let Some(path) = &configuration.witnesses {
+        let witnesses = read_policy(path).map_err(ServiceError::from)?;
+        let (least, of) = (witnesses.least(), witnesses.witnesses().len());
+        lines.push(format!("witnesses: {of}, of whom {least} or more are needed"));
+    }
     let registry = Registry::new(Members::default())?;
     server_config(&files.certificate, &files.key, &Arc::new(ArcSwap::from_pointee(registry)))
         .map_err(ServiceError::from)?;
@@ -42,7 +48,7 @@ pub async fn check(configuration: &Configuration) -> Result<Vec<String>, Deploym
         origin: options.origin,
         sessions: options.sessions,
         open_keys: options.open_keys,
-        checkpoint_size: 0,
+        checkpoint: String::new(),
     };
     let opened = ask!(process, Open(open) => Opened);
     let opened: ipc::Opened = remember(&marker, opened)?;

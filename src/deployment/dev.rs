@@ -9,7 +9,7 @@ use crate::{
     config::Configuration,
     enclave::{EnclaveProcess, default_program},
     policy::PolicySet,
-    service::DataFiles,
+    service::{Addresses, DataFiles},
 };
 use chancery_ipc::{InitializeToken, TokenAccess, TokenInitialized};
 use std::{
@@ -179,8 +179,8 @@ fn client_name(organization: &str, member: &str) -> String {
 
 impl Dev {
     /// Tells clients where the service is, and the person what to type next.
-    pub fn announce(&self, address: SocketAddr) {
-        if let Err(error) = self.write_clients(address) {
+    pub fn announce(&self, bound: &Addresses) {
+        if let Err(error) = self.write_clients(bound.api) {
             tracing::error!(%error, "the clients' configurations can't be written");
         }
         let dir = self.directory.display();
@@ -193,7 +193,7 @@ impl Dev {
              \x20 chancery --config {dir}/clients/org1-auditor/client.toml audit list\n\
              \x20 chancery audit verify --log {dir}/audit --key {dir}/audit.vkey\n"
         );
-        println!("ready {address}");
+        bound.print();
     }
 
     fn write_clients(&self, address: SocketAddr) -> Result<(), DeploymentError> {
@@ -204,11 +204,14 @@ impl Dev {
                 let path = home.join("client.toml");
                 let text = format!(
                     "address      = \"{address}\"\norganization = \"{id}\"\nca           = \"ca.pem\"\n\
-                     certificate  = \"cert.pem\"\nkey          = \"key.pem\"\n"
+                     certificate  = \"cert.pem\"\nkey          = \"key.pem\"\n\n\
+                     [log]\nkey  = \"audit.vkey\"\nseen = \"checkpoint.seen\"\n"
                 );
                 fs::write(&path, text).map_err(DeploymentError::io(&path))?;
-                let copy = home.join("ca.pem");
-                fs::copy(&ca, &copy).map_err(DeploymentError::io(&copy))?;
+                for (from, name) in [(&ca, "ca.pem"), (&self.configuration.audit_vkey, "audit.vkey")] {
+                    let copy = home.join(name);
+                    fs::copy(from, &copy).map_err(DeploymentError::io(&copy))?;
+                }
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use super::{
     pem, write_new,
 };
 use crate::{
-    audit::{Draft, Places, create, require_empty, write_first_checkpoint},
+    audit::{Draft, create, require_empty, write_first_checkpoint},
     certificates::{CertificateDraft, CertificateRequest, Issuance, Profile, RequestDraft, Subject},
     config::{BootstrapOrganization, Configuration},
     crypto::sha256,
@@ -69,7 +69,7 @@ pub async fn init(configuration: &Configuration) -> Result<Vec<String>, Deployme
         origin: configuration.origin.clone(),
         sessions: 1,
         open_keys: 1,
-        checkpoint_size: 0,
+        checkpoint: String::new(),
     };
     let _opened: ipc::Opened = ask!(process, Open(open) => Opened)?;
     let genesis = Genesis {
@@ -80,12 +80,13 @@ pub async fn init(configuration: &Configuration) -> Result<Vec<String>, Deployme
         token_label: created.token.label.clone(),
         token_serial: created.token.serial.clone(),
     };
-    let places = Places { directory: configuration.audit.clone(), durable: files.durable.clone() };
+    let places = files.log_places(&configuration.audit);
     let drafts = std::iter::once(Draft::genesis(genesis))
         .chain(rows.iter().map(|row| Draft::state_change("Bootstrap", std::slice::from_ref(row))))
         .collect();
     let checkpoint = create(&places, &key, drafts)?;
-    let sign = ipc::SignCheckpoint { size: checkpoint.size, root: checkpoint.root.to_vec() };
+    let sign =
+        ipc::SignCheckpoint { size: checkpoint.size, root: checkpoint.root.to_vec(), ..ipc::SignCheckpoint::default() };
     let signed: ipc::CheckpointSigned = ask!(process, SignCheckpoint(sign) => CheckpointSigned)?;
     write_first_checkpoint(&places, &key.sign_note(&checkpoint, &signed.signature))?;
 

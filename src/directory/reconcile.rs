@@ -8,7 +8,10 @@ use crate::{
     identity::RegistryError,
     store::{Contents, Row, RowError},
 };
-use chancery_audit::record::{Record, ResourceState};
+use chancery_audit::{
+    record::{LastState, Record, ResourceState},
+    snapshot::Snapshot,
+};
 use std::collections::HashMap;
 
 /// The last state of every resource in the log, gathered record by record.
@@ -74,6 +77,19 @@ pub enum DirectoryError {
 }
 
 impl LoggedStates {
+    /// Those of archived records.
+    pub fn after(snapshot: &Snapshot) -> Self {
+        let last = |last: &LastState| {
+            let mut state = last.state.clone()?;
+            Some((std::mem::take(&mut state.name), (last.record, state)))
+        };
+        Self {
+            size: snapshot.records(),
+            deployment: snapshot.genesis().map(|genesis| genesis.deployment.clone()),
+            last: snapshot.states().iter().filter_map(last).collect(),
+        }
+    }
+
     /// Takes in the log's next record.
     pub fn add(&mut self, record: &Record) {
         self.size = record.index + 1;

@@ -5,8 +5,13 @@
 //! its deadline. Dropping an [`EnclaveProcess`] ends the process. What a key is to be used on, and what came of that,
 //! stays in no buffer here once it was sent or handed on.
 
-use super::pending::{Pending, Waiting};
-use chancery_ipc::{Frames, HEADER, MAX_FRAME, Request, Response, encode, request::Verb, response::Result as Reply};
+use super::{
+    pending::{Answer, Pending, Waiting},
+    witness::{Ledger, Tally},
+};
+use chancery_ipc::{
+    Frames, HEADER, MAX_FRAME, Operation, Request, Response, encode, request::Verb, response::Result as Reply,
+};
 use prost::Message;
 use std::{
     collections::BTreeMap,
@@ -59,6 +64,7 @@ pub struct Connection {
     requests: mpsc::Sender<Outgoing>,
     pending: Arc<Mutex<Pending>>,
     next_id: Arc<AtomicU64>,
+    pub(super) tally: Arc<Tally>,
 }
 
 /// A request on its way: wiped when dropped.
@@ -93,11 +99,23 @@ pub fn default_program() -> PathBuf {
 }
 
 impl EnclaveProcess {
-    /// Starts the program with a fresh socket as its stdin.
+    /// Starts the program with a fresh socket as its stdin, to use no organization's keys with.
     ///
     /// # Errors
     /// [`SpawnError`] when the program can't be run.
     pub fn spawn(program: &Path, environment: &BTreeMap<String, String>) -> Result<Self, SpawnError> {
+        Self::spawn_for(program, environment, Arc::default())
+    }
+
+    /// The same; what it does with keys is owed to `ledger`.
+    ///
+    /// # Errors
+    /// [`SpawnError`] when the program can't be run.
+    pub(super) fn spawn_for(
+        program: &Path,
+        environment: &BTreeMap<String, String>,
+        ledger: Arc<Ledger>,
+    ) -> Result<Self, SpawnError> {
         let failed = |source| SpawnError { program: program.into(), source };
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
         ours.set_nonblocking(true).map_err(failed)?;
@@ -114,9 +132,10 @@ impl EnclaveProcess {
         let (requests, queue) = mpsc::channel(1024);
         let (end, ended) = oneshot::channel();
         let pending = Arc::new(Mutex::new(Pending::default()));
+        let tally = Arc::new(Tally::new(ledger));
         tokio::spawn(write_requests(queue, write));
-        tokio::spawn(read_replies(read, Arc::clone(&pending), end));
-        let connection = Connection { requests, pending, next_id: Arc::new(AtomicU64::new(1)) };
+        tokio::spawn(read_replies(read, Arc::clone(&pending), Arc::clone(&tally), end));
+        let connection = Connection { requests, pending, next_id: Arc::new(AtomicU64::new(1)), tally };
         Ok(Self { child, connection, ended, why: None })
     }
 
@@ -133,7 +152,7 @@ impl EnclaveProcess {
         let connection = self.connection.clone();
         tokio::select! {
             biased;
-            answer = connection.call(verb, deadline, None) => answer,
+            answer = connection.call(verb, deadline, None) => answer.map(|(reply, _)| reply),
             _ = self.ended() => Err(CallError::Lost),
         }
     }
@@ -175,7 +194,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`CallError`]; whatever the enclave itself says, faults included, is an answer.
-    pub async fn call(&self, verb: Verb, deadline: Duration, request_id: Option<&str>) -> Result<Reply, CallError> {
+    pub async fn call(&self, verb: Verb, deadline: Duration, request_id: Option<&str>) -> Result<Answer, CallError> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let unix = (SystemTime::now() + deadline).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let deadline_unix_millis = u64::try_from(unix).unwrap_or(u64::MAX);
@@ -203,7 +222,7 @@ impl Connection {
         }
         place.send(request);
         match tokio::time::timeout_at(until.into(), answer).await {
-            Ok(Ok(reply)) => Ok(reply),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(CallError::Lost),
             // The entry stays until the enclave answers or ends, so that the watchdog sees how long it has been stuck.
             Err(_) => Err(CallError::TimedOut),
@@ -252,7 +271,12 @@ async fn write_requests(mut queue: mpsc::Receiver<Outgoing>, mut socket: OwnedWr
     }
 }
 
-async fn read_replies(mut socket: OwnedReadHalf, pending: Arc<Mutex<Pending>>, end: oneshot::Sender<String>) {
+async fn read_replies(
+    mut socket: OwnedReadHalf,
+    pending: Arc<Mutex<Pending>>,
+    tally: Arc<Tally>,
+    end: oneshot::Sender<String>,
+) {
     let mut frames = Frames::default();
     let mut buffer = vec![0; 1 << 16];
     let why = loop {
@@ -264,21 +288,34 @@ async fn read_replies(mut socket: OwnedReadHalf, pending: Arc<Mutex<Pending>>, e
             }
             Err(error) => break format!("reading from the enclave failed: {error}"),
         }
-        if let Err(error) = dispatch(&mut frames, &pending) {
+        if let Err(error) = dispatch(&mut frames, &pending, &tally) {
             break format!("the enclave's bytes make no sense: {error}");
         }
     };
     let _ = end.send(why);
 }
 
-fn dispatch(frames: &mut Frames, pending: &Mutex<Pending>) -> Result<(), chancery_ipc::FrameError> {
-    while let Some(Response { id, result }) = frames.next_message()? {
+fn dispatch(frames: &mut Frames, pending: &Mutex<Pending>, tally: &Tally) -> Result<(), chancery_ipc::FrameError> {
+    while let Some(Response { id, mut result }) = frames.next_message()? {
+        // Whether or not anybody still waits for the answer: what was done is to be recorded.
+        let witness = result.as_mut().and_then(operation).map(|operation| tally.enter(operation));
         let waiting = lock(pending).answered(id, Instant::now());
         if let (Some(waiting), Some(result)) = (waiting, result)
-            && let Err(Reply::KeyUsed(mut unwanted)) = waiting.reply.send(result)
+            && let Err((Reply::KeyUsed(mut unwanted), _)) = waiting.reply.send((result, witness))
         {
             unwanted.output.zeroize();
         }
     }
     Ok(())
+}
+
+/// What was done with a private key, or may have been.
+fn operation(reply: &mut Reply) -> Option<Operation> {
+    match reply {
+        Reply::KeyUsed(used) => Some(std::mem::take(&mut used.operation)),
+        Reply::KeyGenerated(made) => Some(std::mem::take(&mut made.operation)),
+        Reply::KeyImported(made) => Some(std::mem::take(&mut made.operation)),
+        Reply::Fault(said) => said.operation.take().map(|operation| *operation),
+        _ => None,
+    }
 }

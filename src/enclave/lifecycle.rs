@@ -30,7 +30,7 @@ pub struct Material {
 pub struct NewMaterial {
     /// SubjectPublicKeyInfo, DER; empty for a secret key.
     pub public_key: Vec<u8>,
-    /// The enclave's count.
+    /// That it was made.
     pub witness: Witness,
     wrapped: Vec<u8>,
 }
@@ -40,13 +40,13 @@ pub struct NewMaterial {
 pub struct Generated {
     /// SubjectPublicKeyInfo, DER; empty for a secret key.
     pub public_key: Vec<u8>,
-    /// The enclave's count.
+    /// That it was made.
     pub witness: Witness,
 }
 
 impl NewMaterial {
-    pub(super) fn new(public_key: Vec<u8>, wrapped: Vec<u8>, incarnation: Vec<u8>, operation: u64) -> Self {
-        Self { public_key, wrapped, witness: Witness { incarnation, operation } }
+    pub(super) fn new(public_key: Vec<u8>, wrapped: Vec<u8>, witness: Witness) -> Self {
+        Self { public_key, witness, wrapped }
     }
 }
 
@@ -77,8 +77,8 @@ impl Enclave {
             answer = self.exchange(Verb::GenerateKey(request), None).await?;
         }
         match answer {
-            (Reply::KeyGenerated(made), incarnation) if made.version == version.to_string() => {
-                self.keep(version, NewMaterial::new(made.public_key, made.wrapped, incarnation, made.operation)).await
+            (Reply::KeyGenerated(made), Some(witness)) if made.version == version.to_string() => {
+                self.keep(version, NewMaterial::new(made.public_key, made.wrapped, witness)).await
             }
             (Reply::Fault(said), _) => Err(fault(said)),
             _ => Err(confused()),

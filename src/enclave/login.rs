@@ -65,10 +65,18 @@ impl LoginMarker {
         }
     }
 
+    /// As a whole: half a marker would be as a refusal.
     fn write(&self, unended: u32) -> io::Result<()> {
-        let mut file = fs::File::create(&self.path)?;
+        let new = self.path.with_extension("new");
+        let mut file = fs::File::create(&new)?;
         writeln!(file, "{unended} {}", self.pin_file.display())?;
-        file.sync_all()
+        file.sync_all()?;
+        fs::rename(new, &self.path)?;
+        self.sync_directory()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), |directory| fs::File::open(directory)?.sync_all())
     }
 
     /// Forgets it all, at an operator's word.
@@ -78,7 +86,8 @@ impl LoginMarker {
     pub fn clear(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+            // A loss of power must not bring it back: it would count as one more login without an end.
+            _ => self.sync_directory(),
         }
     }
 }

@@ -11,10 +11,12 @@ mod lifecycle;
 mod login;
 mod pending;
 mod quarantine;
+mod recorded;
 mod supervisor;
 mod system;
 mod transfer;
 mod uses;
+mod witness;
 mod wrapped;
 
 pub use connection::{CallError, EnclaveProcess, SpawnError, default_program};
@@ -22,8 +24,11 @@ pub use gate::Turn;
 pub use lifecycle::{Generated, Material, NewMaterial};
 pub use login::{LoginMarker, LoginRefused};
 pub use supervisor::{Enclave, EnclaveOptions, OpenedToken, Unavailable};
+pub use system::Shown;
 pub use transfer::{Custodian, Statement, TransportKey};
 pub use uses::{Checked, Performed, Use, Used, algorithm, key_ref, protection, purpose};
+
+pub use witness::Witness;
 
 pub(crate) use uses::CheckedSignature;
 
@@ -41,15 +46,8 @@ pub struct Failed {
     pub grant: Grant,
     /// What the caller is told.
     pub error: Error,
-}
-
-/// The enclave's own count of what it did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Witness {
-    /// 16 bytes that name the enclave process.
-    pub incarnation: Vec<u8>,
-    /// Private-key operations of that process, this one included.
-    pub operation: u64,
+    /// What the enclave did, or may have done, and the log does not show yet.
+    pub witness: Option<Witness>,
 }
 
 /// By whose leave a key is made or ended.
@@ -95,6 +93,7 @@ fn fault(fault: ipc::Fault) -> Error {
         FaultReason::BadShares => precondition(reasons::BAD_SHARES),
         FaultReason::Busy => precondition(reasons::BUSY),
         FaultReason::TokenFault => Error::Unavailable { reason: reasons::TOKEN_UNAVAILABLE, message, performed },
+        FaultReason::Unwitnessed => Error::Unavailable { reason: reasons::UNWITNESSED, message, performed },
         _ => Error::Internal { reason: reasons::INTERNAL, message, performed },
     }
 }

@@ -3,6 +3,7 @@
 //! **Invariant**: while a token makes a key, a search for another one may wait for it there. The enclave is then late
 //! with the search only when it is late with the key, or once that is made.
 
+use super::witness::Witness;
 use chancery_ipc::response::Result as Reply;
 use std::{
     collections::HashMap,
@@ -10,12 +11,15 @@ use std::{
 };
 use tokio::sync::oneshot;
 
+/// What the enclave said, and what it did with a private key.
+pub(super) type Answer = (Reply, Option<Witness>);
+
 /// A request without its answer.
 pub(super) struct Waiting {
     /// Its deadline.
     pub(super) until: Instant,
     /// Who waits.
-    pub(super) reply: oneshot::Sender<Reply>,
+    pub(super) reply: oneshot::Sender<Answer>,
     /// The caller's request id, for the quarantine.
     pub(super) request_id: Option<String>,
     /// It makes a key, which may take long.

@@ -8,7 +8,9 @@ use super::{
     fault,
     gate::{Class, Gate, Turn},
     login::{LoginMarker, LoginRefused},
+    pending::Answer,
     quarantine::Quarantine,
+    witness::{Ledger, Tally},
 };
 use crate::{
     access::Grant,
@@ -16,6 +18,7 @@ use crate::{
     store::Store,
 };
 use chancery_api::reasons;
+use chancery_audit::checkpoint::Checkpoint;
 use chancery_ipc::{self as ipc, FaultReason, request::Verb, response::Result as Reply};
 use std::{
     collections::BTreeMap,
@@ -106,6 +109,8 @@ pub struct Enclave {
     turns: Arc<Gate>,
     gate: Arc<Gate>,
     supervisor: JoinHandle<()>,
+    /// Operations without a record.
+    pub(super) ledger: Arc<Ledger>,
     /// Where wrapped keys are kept.
     pub(super) store: Arc<dyn Store>,
 }
@@ -124,10 +129,11 @@ impl Enclave {
     pub async fn start(
         options: EnclaveOptions,
         marker: LoginMarker,
-        checkpoint_size: Arc<AtomicU64>,
+        newest: watch::Receiver<(Checkpoint, String)>,
         store: Arc<dyn Store>,
     ) -> Result<(Self, Arc<OpenedToken>), Unavailable> {
-        let (process, opened) = open(&options, &marker, &checkpoint_size).await.map_err(|failure| failure.why)?;
+        let ledger = Arc::<Ledger>::default();
+        let (process, opened) = open(&options, &marker, &newest, &ledger).await.map_err(|failure| failure.why)?;
         let opened = Arc::new(opened);
         let ready = State::Ready { connection: process.connection().clone(), opened: Arc::clone(&opened) };
         let (publish, state) = watch::channel(ready);
@@ -137,7 +143,8 @@ impl Enclave {
         let supervision = Supervision {
             options,
             marker,
-            checkpoint_size,
+            newest,
+            ledger: Arc::clone(&ledger),
             publish,
             quarantine: Arc::clone(&quarantine),
             restarts: Arc::clone(&restarts),
@@ -145,7 +152,7 @@ impl Enclave {
         let supervisor = tokio::spawn(supervision.run(process));
         let (turns, gate) = (Gate::new(TURNS), Gate::new(USES));
         let enclave =
-            Self { state, quarantine, restarts, operation_deadline, sessions, turns, gate, supervisor, store };
+            Self { state, quarantine, restarts, operation_deadline, sessions, turns, gate, supervisor, ledger, store };
         Ok((enclave, opened))
     }
 
@@ -188,15 +195,16 @@ impl Enclave {
     }
 
     /// As [`Enclave::exchange`], with a fault as the error it means.
-    pub(super) async fn call(&self, verb: Verb, request_id: Option<&str>) -> Result<(Reply, Vec<u8>), Error> {
+    pub(super) async fn call(&self, verb: Verb, request_id: Option<&str>) -> Result<Answer, Error> {
         match self.exchange(verb, request_id).await? {
             (Reply::Fault(said), _) => Err(fault(said)),
             answered => Ok(answered),
         }
     }
 
-    /// Sends a verb to the enclave that serves, waiting for a fresh one if need be; the incarnation comes along.
-    pub(super) async fn exchange(&self, verb: Verb, request_id: Option<&str>) -> Result<(Reply, Vec<u8>), Error> {
+    /// Sends a verb to the enclave that serves, waiting for a fresh one if need be, and for room in what it may do before
+    /// it is shown its next statement.
+    pub(super) async fn exchange(&self, verb: Verb, request_id: Option<&str>) -> Result<Answer, Error> {
         if request_id.is_some_and(|id| self.quarantine.holds(id)) {
             return Err(Error::Precondition {
                 reason: reasons::QUARANTINED,
@@ -212,14 +220,18 @@ impl Enclave {
         } else {
             None
         };
-        let (connection, incarnation) = self.ready().await?;
+        let connection = self.ready().await?;
         // A token may take its time to make a key.
         let deadline = match &verb {
             Verb::GenerateKey(_) | Verb::ImportKey(_) => self.operation_deadline.max(GENERATION_DEADLINE),
             _ => self.operation_deadline,
         };
+        if takes_number(&verb) && tokio::time::timeout(self.operation_deadline, connection.tally.room()).await.is_err()
+        {
+            return Err(unwitnessed());
+        }
         match connection.call(verb, deadline, request_id).await {
-            Ok(reply) => Ok((reply, incarnation)),
+            Ok(answer) => Ok(answer),
             Err(CallError::NotSent) => Err(unavailable("the token's enclave just ended; try again", Done::No)),
             Err(CallError::Lost) => Err(unavailable(
                 "the token's enclave ended while it worked on this; nothing was released",
@@ -232,11 +244,21 @@ impl Enclave {
         }
     }
 
-    async fn ready(&self) -> Result<(Connection, Vec<u8>), Error> {
+    /// The process that serves, if it is the one of this incarnation.
+    pub(super) fn tally(&self, incarnation: Option<&[u8]>) -> Option<Arc<Tally>> {
+        match &*self.state.borrow() {
+            State::Ready { connection, opened } if incarnation.is_none_or(|named| named == opened.incarnation) => {
+                Some(Arc::clone(&connection.tally))
+            }
+            _ => None,
+        }
+    }
+
+    async fn ready(&self) -> Result<Connection, Error> {
         let mut state = self.state.clone();
         let found = tokio::time::timeout(WAIT_FOR_RESTART, state.wait_for(|state| !matches!(state, State::Starting)));
         match found.await.map(|state| state.map(|state| state.clone())) {
-            Ok(Ok(State::Ready { connection, opened })) => Ok((connection, opened.incarnation.clone())),
+            Ok(Ok(State::Ready { connection, .. })) => Ok(connection),
             Ok(Ok(State::Stopped)) => {
                 Err(unavailable("the token is closed until an operator acts; the service's log says why", Done::No))
             }
@@ -247,7 +269,15 @@ impl Enclave {
 
 /// Whether the enclave's one control thread does it.
 fn one_by_one(verb: &Verb) -> bool {
-    !matches!(verb, Verb::UseKey(_) | Verb::CloseKey(_) | Verb::Random(_) | Verb::SignCheckpoint(_))
+    !matches!(
+        verb,
+        Verb::UseKey(_) | Verb::CloseKey(_) | Verb::Random(_) | Verb::SignCheckpoint(_) | Verb::SignStatement(_)
+    )
+}
+
+/// Whether the enclave enters it in its chain of operations.
+fn takes_number(verb: &Verb) -> bool {
+    matches!(verb, Verb::UseKey(_) | Verb::GenerateKey(_) | Verb::ImportKey(_))
 }
 
 /// Whose key a verb is about; empty: the service does it for itself, or for one organization after another.
@@ -269,10 +299,17 @@ fn unavailable(message: &str, performed: Done) -> Error {
     Error::Unavailable { reason: reasons::TOKEN_UNAVAILABLE, message: message.into(), performed }
 }
 
+/// The log does not show in time what the enclave did.
+fn unwitnessed() -> Error {
+    let message = "the enclave waits until the audit log shows its last statement, which takes too long; try again";
+    Error::Unavailable { reason: reasons::UNWITNESSED, message: message.into(), performed: Done::No }
+}
+
 struct Supervision {
     options: EnclaveOptions,
     marker: LoginMarker,
-    checkpoint_size: Arc<AtomicU64>,
+    newest: watch::Receiver<(Checkpoint, String)>,
+    ledger: Arc<Ledger>,
     publish: watch::Sender<State>,
     quarantine: Arc<Quarantine>,
     restarts: Arc<AtomicU64>,
@@ -322,7 +359,7 @@ impl Supervision {
         loop {
             let pause = BACKOFF_MILLIS[(*failures).saturating_sub(1).min(BACKOFF_MILLIS.len() - 1)];
             tokio::time::sleep(Duration::from_millis(pause)).await;
-            match open(&self.options, &self.marker, &self.checkpoint_size).await {
+            match open(&self.options, &self.marker, &self.newest, &self.ledger).await {
                 Ok((process, opened)) => {
                     self.restarts.fetch_add(1, Ordering::Relaxed);
                     let connection = process.connection().clone();
@@ -355,11 +392,12 @@ struct OpenFailure {
 async fn open(
     options: &EnclaveOptions,
     marker: &LoginMarker,
-    checkpoint_size: &AtomicU64,
+    newest: &watch::Receiver<(Checkpoint, String)>,
+    ledger: &Arc<Ledger>,
 ) -> Result<(EnclaveProcess, OpenedToken), OpenFailure> {
     let failure = |why: Unavailable, ended, for_good| OpenFailure { why, ended, for_good };
     marker.begin().map_err(|refused| failure(refused.into(), false, true))?;
-    let mut process = EnclaveProcess::spawn(&options.program, &options.environment)
+    let mut process = EnclaveProcess::spawn_for(&options.program, &options.environment, Arc::clone(ledger))
         .map_err(|error| failure(error.into(), false, false))?;
     let verb = Verb::Open(ipc::Open {
         token: options.token.clone(),
@@ -367,7 +405,7 @@ async fn open(
         origin: options.origin.clone(),
         sessions: options.sessions,
         open_keys: options.open_keys,
-        checkpoint_size: checkpoint_size.load(Ordering::Acquire),
+        checkpoint: newest.borrow().1.clone(),
     });
     let deadline = options.operation_deadline.max(Duration::from_secs(10));
     match process.call(verb, deadline).await {

@@ -1,6 +1,9 @@
 //! Keys on their way, and statements about them: everything here is ciphertext or public.
 
-use super::{Enclave, Generated, Material, NewMaterial, algorithm, confused, fault, key_ref, protection, purpose};
+use super::{
+    Enclave, Generated, Material, NewMaterial, algorithm, confused, fault, key_ref, pending::Answer, protection,
+    purpose,
+};
 use crate::{
     directory::{KeyEntry, Version},
     error::Error,
@@ -42,7 +45,7 @@ pub struct Custodian {
 
 impl Enclave {
     /// As [`Enclave::call`]: what fails its check came from the caller, and not from the store.
-    async fn carry(&self, verb: Verb, request_id: Option<&str>) -> Result<(Reply, Vec<u8>), Error> {
+    async fn carry(&self, verb: Verb, request_id: Option<&str>) -> Result<Answer, Error> {
         match self.exchange(verb, request_id).await? {
             (Reply::Fault(said), _) if said.reason() == FaultReason::Tampered => {
                 Err(Error::Precondition { reason: reasons::TAMPERED, message: said.message })
@@ -125,8 +128,8 @@ impl Enclave {
             kek_generation: material.kek_generation,
         };
         match self.carry(Verb::ImportKey(request), None).await? {
-            (Reply::KeyImported(made), incarnation) if made.version == version.to_string() => {
-                self.keep(version, NewMaterial::new(made.public_key, made.wrapped, incarnation, made.operation)).await
+            (Reply::KeyImported(made), Some(witness)) if made.version == version.to_string() => {
+                self.keep(version, NewMaterial::new(made.public_key, made.wrapped, witness)).await
             }
             _ => Err(confused()),
         }

@@ -7,7 +7,7 @@
 use super::{Enclave, Failed, Turn, Witness, confused, fault};
 use crate::{
     access::{Access, Grant},
-    crypto::{Form, Input, sha256},
+    crypto::{Form, Input, for_enclave, sha256},
     directory::{KeyEntry, Version},
     error::{Error, Performed as Done},
     model::{Algorithm, Check, Mechanism, Origin, Protection, Purpose},
@@ -73,6 +73,18 @@ pub struct Used {
     pub(crate) witness: Witness,
 }
 
+/// A use that came to nothing, and what the enclave may have done nevertheless.
+struct Unused {
+    error: Error,
+    witness: Option<Witness>,
+}
+
+impl From<Error> for Unused {
+    fn from(error: Error) -> Self {
+        Self { error, witness: None }
+    }
+}
+
 /// One signature in so many is verified where a key's `check` is sampled.
 const SAMPLE: u64 = 64;
 
@@ -86,7 +98,7 @@ impl Performed {
         let wanted = match self.grant.key().map(|entry| (entry.key.check, entry.key.algorithm)) {
             Ok((_, algorithm)) if algorithm.is_rsa() => true,
             Ok((Check::Never, _)) => false,
-            Ok((Check::Sampled, _)) => self.first_on_handle || self.witness.operation.is_multiple_of(SAMPLE),
+            Ok((Check::Sampled, _)) => self.first_on_handle || self.witness.number().is_multiple_of(SAMPLE),
             Ok((Check::Always, _)) | Err(_) => true,
         };
         let verifies = || self.version.public_key.as_ref().is_some_and(|key| key.verify(&self.input, &self.signature));
@@ -98,7 +110,7 @@ impl Performed {
             );
             tracing::error!(key_version = %self.version.row.name, "a signature failed its check");
             let error = Error::Internal { reason: reasons::SIGNATURE_CHECK_FAILED, message, performed: Done::Unknown };
-            return Err(Box::new(Failed { grant: self.grant, error }));
+            return Err(Box::new(Failed { grant: self.grant, error, witness: Some(self.witness) }));
         }
         let Self { grant, version, input, signature, witness, .. } = self;
         Ok(Checked(CheckedSignature { grant, version, input, signature, witness, verified: wanted }))
@@ -120,19 +132,19 @@ impl Enclave {
         request_id: &str,
         turn: Turn,
     ) -> Result<Performed, Box<Failed>> {
-        let (mechanism, bytes) = input.for_enclave(form);
+        let (mechanism, bytes) = for_enclave(&input, form);
         let performed = self.perform(access, &grant, mechanism, &bytes, &[], request_id).await;
         drop(turn);
         match performed {
-            Ok((version, used, incarnation)) => Ok(Performed {
+            Ok((version, used, witness)) => Ok(Performed {
                 grant,
                 version,
                 input,
                 signature: used.output,
-                witness: Witness { incarnation, operation: used.operation },
+                witness,
                 first_on_handle: used.first_on_handle,
             }),
-            Err(error) => Err(Box::new(Failed { grant, error })),
+            Err(Unused { error, witness }) => Err(Box::new(Failed { grant, error, witness })),
         }
     }
 
@@ -153,14 +165,10 @@ impl Enclave {
         let performed = self.perform(access, &grant, verb, &input, &associated_data, request_id).await;
         drop(turn);
         match performed {
-            Ok((version, used, incarnation)) => Ok(Used {
-                grant,
-                version,
-                mechanism,
-                output: Zeroizing::new(used.output),
-                witness: Witness { incarnation, operation: used.operation },
-            }),
-            Err(error) => Err(Box::new(Failed { grant, error })),
+            Ok((version, used, witness)) => {
+                Ok(Used { grant, version, mechanism, output: Zeroizing::new(used.output), witness })
+            }
+            Err(Unused { error, witness }) => Err(Box::new(Failed { grant, error, witness })),
         }
     }
 
@@ -172,7 +180,7 @@ impl Enclave {
         input: &[u8],
         associated_data: &[u8],
         request_id: &str,
-    ) -> Result<(Arc<Version>, ipc::KeyUsed, Vec<u8>), Error> {
+    ) -> Result<(Arc<Version>, ipc::KeyUsed, Witness), Unused> {
         let (entry, version) = (grant.key()?, Arc::clone(grant.version()?));
         grant.require_usable(&version)?;
         access.recheck(grant, Some(&version.row.name))?;
@@ -196,20 +204,22 @@ impl Enclave {
                 let with_key = |wrapped| still().map(|()| verb(wrapped));
                 self.call_with_wrapped(&key.version, Some(&request_id), with_key).await?
             }
-            (Reply::Fault(said), _) => return Err(fault(said)),
+            (Reply::Fault(said), witness) => return Err(Unused { error: fault(said), witness }),
             answered => answered,
         };
         if still().is_err() && entry.key.protection == Protection::Enclave {
             // It may have been opened after whoever ended it had closed it. What it gave is not released.
-            self.close(&version.row.name.to_string()).await?;
+            if let Err(error) = self.close(&version.row.name.to_string()).await {
+                return Err(Unused { error, witness: answer.1 });
+            }
         }
         match answer {
-            (Reply::KeyUsed(used), incarnation)
+            (Reply::KeyUsed(used), Some(witness))
                 if used.version == version.row.name.to_string() && used.input_sha256 == expected =>
             {
-                Ok((version, used, incarnation))
+                Ok((version, used, witness))
             }
-            _ => Err(confused()),
+            (_, witness) => Err(Unused { error: confused(), witness }),
         }
     }
 }

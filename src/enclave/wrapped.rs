@@ -2,10 +2,10 @@
 //!
 //! **Invariant**: a key that was wrapped anew while it was on its way is not taken for a damaged one.
 
-use super::Enclave;
+use super::{Enclave, pending::Answer};
 use crate::error::{Error, Performed};
 use chancery_api::reasons;
-use chancery_ipc::{request::Verb, response::Result as Reply};
+use chancery_ipc::request::Verb;
 
 impl Enclave {
     /// Sends a request with a version's wrapped key. If that is refused, and the store has another by then, it was
@@ -16,7 +16,7 @@ impl Enclave {
         version: &str,
         request_id: Option<&str>,
         verb: impl Fn(Vec<u8>) -> Result<Verb, Error>,
-    ) -> Result<(Reply, Vec<u8>), Error> {
+    ) -> Result<Answer, Error> {
         let mut wrapped = self.wrapped(version).await?;
         loop {
             match self.call(verb(wrapped.clone())?, request_id).await {

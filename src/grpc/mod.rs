@@ -17,6 +17,7 @@ mod key_versions;
 mod keys;
 mod listener;
 mod signing;
+mod stalled;
 mod status;
 mod tls;
 mod transfer;
@@ -27,7 +28,7 @@ use crate::{
     access::Peer,
     admission::{Admission, Floods},
     approvals::Approvals,
-    audit::Checkpoints,
+    audit::{Checkpoints, Receipts},
     backups::Backups,
     config::Limits,
     enclave::Enclave,
@@ -39,6 +40,7 @@ use crate::{
     policies::PolicyDesk,
     registry::Registrar,
     signing::Signing,
+    witnesses::Witnesses,
 };
 use chancery_api::{
     DESCRIPTORS,
@@ -48,6 +50,7 @@ use chancery_api::{
         key_service_server::KeyServiceServer, signing_service_server::SigningServiceServer,
     },
 };
+use stalled::Answered;
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tonic::{Request, Status, transport::Server};
@@ -77,6 +80,10 @@ pub struct Parts {
     pub admission: Arc<Admission>,
     /// The newest checkpoint.
     pub checkpoints: Arc<Checkpoints>,
+    /// Proofs of single records.
+    pub receipts: Arc<Receipts>,
+    /// Who cosigns them.
+    pub witnesses: Arc<Witnesses>,
     /// Counts of failed handshakes.
     pub floods: Arc<Floods>,
     /// For health.
@@ -120,13 +127,18 @@ pub async fn serve(
     let incoming = listener::incoming(listener, tls, limits, Arc::clone(&parts.floods));
     let size = limits.request_bytes;
     let in_flight = limits.in_flight_per_connection;
+    let log = Arc::clone(parts.admission.audit());
+    let answered = tower::layer::layer_fn(move |inner| Answered { inner, audit: Arc::clone(&log) });
     let (stopping, stopped) = tokio::sync::oneshot::channel();
+    // Streams without an end of their own end then.
+    let (stop_streams, streams_stop) = tokio::sync::watch::channel(false);
     let server = Server::builder()
         .concurrency_limit_per_connection(in_flight)
         .max_concurrent_streams(u32::try_from(in_flight).ok())
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .tcp_nodelay(true)
+        .layer(answered)
         .add_service(health_service)
         .add_service(reflection)
         .add_service(older_reflection)
@@ -135,9 +147,10 @@ pub async fn serve(
         .add_service(CryptoServiceServer::new(crypto::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(CertificateServiceServer::new(certificates::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(AdminServiceServer::new(admin::Service::new(&parts)).max_decoding_message_size(size))
-        .add_service(AuditServiceServer::new(audit::Service::new(&parts)).max_decoding_message_size(size))
+        .add_service(AuditServiceServer::new(audit::Service::new(&parts, streams_stop)).max_decoding_message_size(size))
         .serve_with_incoming_shutdown(incoming, async move {
             stop.await;
+            stop_streams.send_replace(true);
             let _ = stopping.send(());
         });
     // A stream that a client holds open must not keep the service from stopping.
@@ -153,7 +166,10 @@ pub async fn serve(
     Ok(result?)
 }
 
-/// NOT_SERVING when no signature could be released: token or log down.
+/// Health services of their own, which say what is down.
+const PARTS: [&str; 3] = ["chancery.audit-log", "chancery.token", "chancery.witnesses"];
+
+/// NOT_SERVING when no signature could be released: token or log down, witnesses missing.
 async fn report_health(health: tonic_health::server::HealthReporter, parts: Parts) {
     let services = [
         "",
@@ -167,11 +183,17 @@ async fn report_health(health: tonic_health::server::HealthReporter, parts: Part
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     loop {
         tick.tick().await;
-        let serving = parts.enclave.opened().is_some() && parts.admission.audit().is_writable();
-        let status =
-            if serving { tonic_health::ServingStatus::Serving } else { tonic_health::ServingStatus::NotServing };
+        let up =
+            [parts.admission.audit().is_writable(), parts.enclave.opened().is_some(), parts.witnesses.gate().is_open()];
+        let status = |serving: bool| match serving {
+            true => tonic_health::ServingStatus::Serving,
+            false => tonic_health::ServingStatus::NotServing,
+        };
+        for (part, up) in PARTS.into_iter().zip(up) {
+            health.set_service_status(part, status(up)).await;
+        }
         for service in services {
-            health.set_service_status(service, status).await;
+            health.set_service_status(service, status(up == [true; 3])).await;
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     access::{Peer, STREAMS_PER_CONNECTION, Target},
     admission::Admission,
+    audit::Receipts,
     crypto::{Form, KeyForms, PublicKey},
     error::Error,
     model::{Action, KeyOrVersionName, RequestId},
@@ -21,21 +22,25 @@ use chancery_api::{
 };
 use der::{EncodePem, pem::LineEnding};
 use futures_util::{Stream, StreamExt};
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 use tonic::{Request, Response, Status, Streaming};
 
 /// Requests of one stream worked on at a time.
 const STREAM_IN_FLIGHT: usize = 256;
+/// How long a signature waits for its receipt; then it goes out without.
+const RECEIPT_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Service {
     signing: Arc<Signing>,
     admission: Arc<Admission>,
+    receipts: Arc<Receipts>,
 }
 
-/// A parsed request, and whether its CRC was checked.
+/// A parsed request, whether its CRC was checked, and whether a receipt is wanted.
 struct Parsed {
     request: signing::Request,
     verified_crc: bool,
+    receipt: bool,
 }
 
 fn parse(mut wire: v1::SignRequest) -> Result<Parsed, Error> {
@@ -43,6 +48,8 @@ fn parse(mut wire: v1::SignRequest) -> Result<Parsed, Error> {
     wire.request_id.clear();
     // It says when, not what: a retry may be in more of a hurry.
     let batch = convert::batch(std::mem::take(&mut wire.priority))?;
+    // Nor is a receipt a part of it.
+    let receipt = std::mem::take(&mut wire.receipt);
     let hash = convert::content_hash(&wire);
     let verified_crc = match (&wire.input, wire.input_crc32c) {
         (Some(input), Some(expected)) => {
@@ -75,12 +82,13 @@ fn parse(mut wire: v1::SignRequest) -> Result<Parsed, Error> {
         batch,
         id: RequestId { id: request_id, hash },
     };
-    Ok(Parsed { request, verified_crc })
+    Ok(Parsed { request, verified_crc, receipt })
 }
 
 async fn sign(
     signing: &Arc<Signing>,
     admission: &Admission,
+    receipts: &Receipts,
     peer: &Arc<Peer>,
     wire: v1::SignRequest,
 ) -> Result<v1::SignResponse, Error> {
@@ -93,6 +101,7 @@ async fn sign(
     };
     let request_id = parsed.request.id.id.clone();
     let Answer { released, replayed } = signing.sign(peer, parsed.request).await?;
+    let receipt = if parsed.receipt { receipt(receipts, released.index).await } else { String::new() };
     Ok(v1::SignResponse {
         name: released.version.to_string(),
         signature_crc32c: crc32c::crc32c(&released.signature),
@@ -102,12 +111,28 @@ async fn sign(
         record_index: released.index,
         replayed,
         recovery_id: released.recovery_id.map(u32::from),
+        receipt,
     })
+}
+
+/// The receipt of the record that holds the signature: of a retry, the first answer's. Without one the signature is as good.
+async fn receipt(receipts: &Receipts, record: u64) -> String {
+    match receipts.receipt(record, RECEIPT_PATIENCE).await {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            tracing::warn!(%error, "a signature goes out without its receipt");
+            String::new()
+        }
+    }
 }
 
 impl Service {
     pub(super) fn new(parts: &Parts) -> Self {
-        Self { signing: Arc::clone(&parts.signing), admission: Arc::clone(&parts.admission) }
+        Self {
+            signing: Arc::clone(&parts.signing),
+            admission: Arc::clone(&parts.admission),
+            receipts: Arc::clone(&parts.receipts),
+        }
     }
 
     async fn check(&self, peer: &Arc<Peer>, wire: v1::VerifyRequest) -> Result<v1::VerifyResponse, Error> {
@@ -156,7 +181,7 @@ impl Service {
 impl SigningService for Service {
     async fn sign(&self, request: Request<v1::SignRequest>) -> Result<Response<v1::SignResponse>, Status> {
         let peer = peer(&request)?;
-        let answer = sign(&self.signing, &self.admission, &peer, request.into_inner()).await;
+        let answer = sign(&self.signing, &self.admission, &self.receipts, &peer, request.into_inner()).await;
         answer.map(Response::new).map_err(|error| status(&error))
     }
 
@@ -171,6 +196,7 @@ impl SigningService for Service {
             Status::resource_exhausted(format!("at most {STREAMS_PER_CONNECTION} SignStream calls per connection"))
         })?;
         let (signing, admission) = (Arc::clone(&self.signing), Arc::clone(&self.admission));
+        let receipts = Arc::clone(&self.receipts);
         let payer = Arc::clone(&peer);
         // The next message is not read before this one has its share of the connection's memory.
         let received = request.into_inner().then(move |received| {
@@ -183,11 +209,12 @@ impl SigningService for Service {
         });
         let answers = received.map(move |received: Result<_, Status>| {
             let (signing, admission, peer) = (Arc::clone(&signing), Arc::clone(&admission), Arc::clone(&peer));
+            let receipts = Arc::clone(&receipts);
             let _open = &open;
             async move {
                 let (wire, _share) = received?;
                 let request_id = wire.request_id.clone();
-                let result = match sign(&signing, &admission, &peer, wire).await {
+                let result = match sign(&signing, &admission, &receipts, &peer, wire).await {
                     Ok(response) => StreamResult::Response(response),
                     Err(error) => StreamResult::Error(rpc_status(&error)),
                 };

@@ -137,7 +137,7 @@ impl Keys {
         let cause = Cause::Request(grant, request);
         let draft = cause.intent().key(algorithm, protection);
         let (intent, generated) = self.pairs.generate(cause, &name, material, draft).await?;
-        let material = Some(Fresh { intent, witness: generated.witness, _wrapping: wrapping });
+        let material = Some(Fresh { intent, witness: Some(generated.witness), _wrapping: wrapping });
         let now = now();
         let version = KeyVersion {
             activate_time: new.activate_time,

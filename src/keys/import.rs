@@ -143,7 +143,7 @@ impl Keys {
         if before.is_none() {
             rows.insert(0, Row::Key(new.key(owner, create_time)));
         }
-        let material = Some(Fresh { intent, witness: generated.witness, _wrapping: wrapping });
+        let material = Some(Fresh { intent, witness: Some(generated.witness), _wrapping: wrapping });
         let (mut rows, after) = self.or_undone(material.as_ref(), changed(before.as_deref(), rows)).await?;
         rows.extend(approval);
         let resource = KeyOrVersionName::Version(name);

@@ -101,8 +101,8 @@ struct Made {
 /// Key material that was made for a version that is not registered yet.
 struct Fresh {
     intent: OpenIntent,
-    /// The enclave's count.
-    witness: Witness,
+    /// That it was made, until its record says so.
+    witness: Option<Witness>,
     /// What it is wrapped under stays until the version is registered: a rewrap leaves out what is not.
     _wrapping: Option<Generation>,
 }
@@ -229,11 +229,12 @@ impl Keys {
             .resource(&made.resource)
             .key(made.algorithm, made.protection)
             .states(&made.rows);
-        if let Some(fresh) = &made.material {
-            outcome = outcome.witness(&fresh.witness).after(fresh.intent.index);
+        let mut material = made.material;
+        if let Some(fresh) = &mut material {
+            outcome = outcome.witness(fresh.witness.take()).after(fresh.intent.index);
         }
         let result = self.changes.finish(change, Some(outcome), made.rows, made.after.to_answer()).await;
-        if let (Err(_), Some(fresh)) = (&result, made.material) {
+        if let (Err(_), Some(fresh)) = (&result, material) {
             self.pairs.leave_open(fresh.intent);
         }
         result?;

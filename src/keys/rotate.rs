@@ -63,7 +63,7 @@ impl Keys {
         let version = key.name.version(entry.next_version());
         let (intent, generated) = self.pairs.generate(cause, &version, material, cause.intent()).await?;
         let row = KeyVersion::new(version, KeyState::PreActive, generated.public_key, now());
-        Ok((row, Fresh { intent, witness: generated.witness, _wrapping: wrapping }))
+        Ok((row, Fresh { intent, witness: Some(generated.witness), _wrapping: wrapping }))
     }
 
     /// What comes of material that was made. If nothing does, it is removed, or else before the next try or at the next

@@ -12,7 +12,7 @@ mod work;
 pub use work::Work;
 
 use crate::{
-    access::{Grant, Peer, Target},
+    access::{Peer, Target},
     admission::Admission,
     audit::{Draft, unavailable},
     crypto,
@@ -86,7 +86,8 @@ impl Operations {
                 Ok(used) => used,
                 Err(failed) => return Err(operations.failed(*failed, &request).await),
             };
-            let recorded = operations.admission.audit().append_use(used, &request).await?;
+            let recorded =
+                operations.admission.audit().append_use(operations.admission.access(), used, &request).await?;
             match recorded.release(access) {
                 Ok(output) => Ok(output),
                 Err(failed) => Err(operations.failed(*failed, &request).await),
@@ -134,7 +135,7 @@ impl Operations {
         }
         let bytes = match self.enclave.random(length).await {
             Ok(bytes) => bytes,
-            Err(error) => return Err(self.failed(Failed { grant, error }, &request).await),
+            Err(error) => return Err(self.failed(Failed { grant, error, witness: None }, &request).await),
         };
         let recorded = self.admission.audit().append(Draft::outcome(&grant, &request)).await;
         let index = recorded.map_err(|error| unavailable(&error))?;
@@ -143,12 +144,8 @@ impl Operations {
     }
 
     async fn failed(&self, failed: Failed, request: &RequestId) -> Error {
-        let Failed { grant, error } = failed;
-        self.record_failure(&grant, request, error).await
-    }
-
-    async fn record_failure(&self, grant: &Grant, request: &RequestId, error: Error) -> Error {
-        match self.admission.audit().append(Draft::failed(grant, request, &error)).await {
+        let Failed { grant, error, witness } = failed;
+        match self.admission.audit().append(Draft::failed(&grant, request, &error).witness(witness)).await {
             Ok(_) => error,
             Err(problem) => unavailable(&problem),
         }

@@ -8,6 +8,7 @@ use crate::{
     grpc::{ServeError, TlsError},
     policy::PolicyError,
     store::StoreError,
+    witnesses::WitnessesError,
 };
 use std::{io, net::SocketAddr, path::PathBuf};
 
@@ -32,6 +33,9 @@ pub enum ServiceError {
     /// The audit log, while running.
     #[error("audit log: {0}")]
     Append(#[from] AuditError),
+    /// The witnesses.
+    #[error("witnesses: {0}")]
+    Witnesses(#[from] WitnessesError),
     /// The store.
     #[error("store: {0}")]
     Store(#[from] StoreError),
@@ -70,6 +74,8 @@ impl ServiceError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Policy(_) => 78,
+            Self::Witnesses(WitnessesError::Kept { .. }) => 74,
+            Self::Witnesses(_) => 78,
             Self::Token(_) | Self::OtherAuditKey(_) | Self::Listen { .. } => 69,
             Self::Audit(_)
             | Self::Append(_)

@@ -3,7 +3,7 @@
 //! **Invariant**: one process at a time holds a directory.
 
 use super::ServiceError;
-use crate::config::Configuration;
+use crate::{audit::Places, config::Configuration};
 use chancery_audit::checkpoint::VerifierKey;
 use rustix::fs::{FlockOperation, flock};
 use std::{
@@ -21,6 +21,10 @@ pub struct DataFiles {
     pub store: PathBuf,
     /// The log's last durable size.
     pub durable: PathBuf,
+    /// The index of the log's records.
+    pub index: PathBuf,
+    /// The tiles of the log's tree.
+    pub tiles: PathBuf,
     /// The server's certificate, PEM.
     pub certificate: PathBuf,
     /// The server's key, PEM, mode 0600.
@@ -36,10 +40,22 @@ impl DataFiles {
         Self {
             store: file("store.sqlite"),
             durable: file("log-durable-size"),
+            index: file("index"),
+            tiles: file("tiles"),
             certificate: file("server.pem"),
             key: file("server.key"),
             ca: file("ca.pem"),
             directory: directory.to_owned(),
+        }
+    }
+
+    /// Where the parts of the log of directory `audit` lie.
+    pub fn log_places(&self, audit: &Path) -> Places {
+        Places {
+            directory: audit.to_owned(),
+            durable: self.durable.clone(),
+            tiles: self.tiles.clone(),
+            index: self.index.clone(),
         }
     }
 }

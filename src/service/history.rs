@@ -8,8 +8,11 @@ use crate::{
     signing::Replays,
     store::RequestKey,
 };
-use chancery_audit::record::{Kind, Outcome, Record};
-use std::collections::{BTreeMap, HashSet};
+use chancery_audit::{
+    record::{Kind, LastPolicies, Outcome, Record},
+    snapshot::Snapshot,
+};
+use std::collections::{BTreeMap, HashMap};
 
 /// What is gathered while the log is read.
 #[derive(Default)]
@@ -18,7 +21,8 @@ pub(super) struct History {
     pub(super) intents: BTreeMap<u64, OpenIntent>,
     /// Changes made: the index of their outcome, their request and key.
     pub(super) answered: Vec<(u64, RequestKey, KeyName)>,
-    pub(super) policy_sets: HashSet<Vec<u8>>,
+    /// The hashes of the policy sets that were recorded last: of each organization's own, and under no name the base set's.
+    pub(super) policy_sets: HashMap<String, Vec<u8>>,
     pub(super) replays: Replays,
     pub(super) shares: Shares,
     pub(super) users: Users,
@@ -27,6 +31,18 @@ pub(super) struct History {
 }
 
 impl History {
+    /// Goes on after records that are archived. They are older than everything else that is gathered.
+    pub(super) fn after(snapshot: &Snapshot) -> Self {
+        let intents = snapshot.open_intents().iter();
+        let hash = |last: &LastPolicies| Some((last.path.clone(), last.recorded.as_ref()?.hash.clone()));
+        Self {
+            states: LoggedStates::after(snapshot),
+            intents: intents.map(|record| (record.index, OpenIntent::new(record))).collect(),
+            policy_sets: snapshot.policies().iter().filter_map(hash).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Takes in the next record.
     pub(super) fn add(&mut self, record: &Record) {
         self.states.add(record);
@@ -42,7 +58,10 @@ impl History {
             Kind::Outcome if record.outcome() == Outcome::Succeeded => {
                 self.answered.extend(answered(record).map(|(request, key)| (record.index, request, key)));
             }
-            Kind::PolicySet => self.policy_sets.extend(record.policy_set.as_ref().map(|set| set.hash.clone())),
+            Kind::PolicySet => {
+                let hash = record.policy_set.as_ref().map(|set| set.hash.clone());
+                self.policy_sets.extend(hash.map(|hash| (record.resource.clone(), hash)));
+            }
             _ => {}
         }
     }

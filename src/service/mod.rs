@@ -5,10 +5,12 @@
 //!
 //! **Not here**: making a deployment (`deployment`).
 
+mod addresses;
 mod error;
 mod files;
 mod history;
 
+pub use addresses::Addresses;
 pub use error::ServiceError;
 pub use files::{DataFiles, DataLock, read_vkey};
 
@@ -16,43 +18,39 @@ use crate::{
     access::Access,
     admission::{Admission, Floods},
     approvals::Approvals,
-    audit::{self, AuditLog, Checkpoints, Draft, Places},
+    audit::{self, Archiver, AuditLog, Checkpoints, Draft, Receipts, TrustedTime},
     backups::Backups,
     changes::Changes,
     config::Configuration,
     enclave::{Enclave, EnclaveOptions, LoginMarker, default_program},
-    grpc::{self, Parts, server_config},
+    grpc::{self, Parts, TlsError, server_config},
     issuing::Issuing,
     keys::{ClockGuard, EvidenceFile, Keys, Schedule, SystemClock},
     limiting::Limiting,
     limits::Limits,
-    model::KeyName,
+    mirror::{self, Mirror},
+    model::{KeyName, Organization},
     operations::Operations,
     policies::PolicyDesk,
     policy::{Policies, PolicySet},
     registry::Registrar,
     signing::Signing,
     store::{Commit, SqliteStore, Store},
+    witnesses::{Gate, Standing, Witnesses, read_policy},
 };
-use chancery_audit::checkpoint::VerifierKey;
+use chancery_audit::{checkpoint::VerifierKey, record::Record};
 use chancery_ipc::TokenAccess;
 use history::History;
 use rustix::{
     fs::{Mode, statvfs},
     process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask},
 };
-use std::{
-    collections::HashSet,
-    future::Future,
-    io,
-    net::SocketAddr,
-    path::Path,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{collections::HashMap, future::Future, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
     time::MissedTickBehavior,
 };
 
@@ -111,6 +109,7 @@ pub struct Service {
     parts: Parts,
     changes: Arc<Changes>,
     schedule: Arc<Schedule>,
+    archiver: Option<Archiver>,
     tls: Arc<rustls::ServerConfig>,
     _locks: [DataLock; 2],
 }
@@ -122,13 +121,18 @@ impl Service {
     /// [`ServiceError`].
     pub async fn open(configuration: Configuration) -> Result<Self, ServiceError> {
         let policies = PolicySet::load(&configuration.policies)?;
+        let witness_policy = configuration.witnesses.as_deref().map(read_policy).transpose()?;
         let files = DataFiles::new(&configuration.data);
         let locks = [DataLock::take(&files.directory)?, DataLock::take(&configuration.audit)?];
         let key = read_vkey(&configuration)?;
 
-        let mut history = History::default();
-        let places = Places { directory: configuration.audit.clone(), durable: files.durable.clone() };
-        let log = audit::read(&places, &key, configuration.log.segment_bytes, |record| history.add(record))?;
+        let snapshot = audit::read_snapshot(&configuration.audit)?;
+        let mut history = snapshot.as_ref().map(History::after).unwrap_or_default();
+        let places = files.log_places(&configuration.audit);
+        let visit = |record: &Record| history.add(record);
+        let log = audit::read(&places, &key, configuration.log.segment_bytes, snapshot.as_ref(), visit)?;
+        // It may be large, and what it says is in the history.
+        drop(snapshot);
         let log_size = history.states.size();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&files.store)?);
         let deployment = history.states.deployment().unwrap_or_default().to_owned();
@@ -145,10 +149,9 @@ impl Service {
         let tls = server_config(&files.certificate, &files.key, directory.registry())?;
 
         let marker = LoginMarker::new(&files.directory, configuration.token.pin_file.clone());
-        let checkpoint_size = Arc::new(AtomicU64::new(log.checkpoint.size));
+        let (newest, _) = watch::channel((log.checkpoint, log.note));
         let options = enclave_options(&configuration, &deployment);
-        let (enclave, opened) =
-            Enclave::start(options, marker, Arc::clone(&checkpoint_size), Arc::clone(&store)).await?;
+        let (enclave, opened) = Enclave::start(options, marker, newest.subscribe(), Arc::clone(&store)).await?;
         if VerifierKey::from_spki(key.name(), &opened.audit_public_key).ok().as_ref() != Some(&key) {
             return Err(ServiceError::OtherAuditKey(configuration.audit_vkey));
         }
@@ -156,25 +159,28 @@ impl Service {
 
         let enclave = Arc::new(enclave);
         let shares = Arc::new(history.shares);
-        let audit = AuditLog::start(log.tail, history.users, shares, configuration.log.append_deadline);
+        let audit = AuditLog::start(log.tail, log.archived, history.users, shares, configuration.log.append_deadline);
         let audit = Arc::new(audit);
-        let newest = (log.checkpoint, log.note);
+        let access = Arc::new(Access::new(Arc::clone(&directory), policies)?);
+        let start = record_start(&audit, &access.policies(), &history.policy_sets).await?;
         let checkpoints = Arc::new(Checkpoints::new(
             Arc::clone(&audit),
             Arc::clone(&enclave),
-            key,
+            key.clone(),
             configuration.audit.clone(),
             newest,
-            checkpoint_size,
+            start,
         ));
-        let access = Arc::new(Access::new(Arc::clone(&directory), policies)?);
-        record_start(&audit, &access.policies(), &history.policy_sets).await?;
+        let receipts = Arc::new(Receipts::new(Arc::clone(&audit), Arc::clone(&checkpoints), key.clone()));
+        let (log, points) = (Arc::clone(&audit), Arc::clone(&checkpoints));
+        let witnesses = Arc::new(Witnesses::open(witness_policy, key, log, points, &files.directory, start).await?);
         let limits = &configuration.limits;
         let share = limits.denial_bytes.of_volume(volume_bytes(&configuration.audit));
         let floods = Arc::new(Floods::new(limits.denials_per_second, Arc::clone(audit.shares()), share));
         let changes = Arc::new(Changes::new(Arc::clone(&store), Arc::clone(&audit), directory));
         let limits = Arc::new(Limits::new(Arc::clone(&changes), Arc::clone(&audit), limits));
-        let admission = Admission::new(access, audit, Arc::clone(&floods), limits, Arc::clone(&changes));
+        let gate = Arc::clone(witnesses.gate());
+        let admission = Admission::new(access, audit, Arc::clone(&floods), limits, Arc::clone(&changes), gate);
         let admission = Arc::new(admission);
         let officers = configuration.officers.clone();
         let approvals = Arc::new(Approvals::new(Arc::clone(&admission), Arc::clone(&changes), officers));
@@ -211,7 +217,12 @@ impl Service {
         }
         let readings = EvidenceFile::new(&files.directory);
         let clock = ClockGuard::start(Arc::new(SystemClock), readings.read().as_ref(), history.last_time);
-        let schedule = Arc::new(Schedule::new(Arc::clone(&keys), Arc::new(clock), readings, store));
+        let clock = Arc::new(clock);
+        let archiver = configuration.log.archive.as_ref().map(|options| {
+            let (log, time) = (Arc::clone(admission.audit()), trusted_time(Arc::clone(&clock), Arc::clone(&changes)));
+            Archiver::new(log, Arc::clone(&checkpoints), configuration.audit.clone(), options, time)
+        });
+        let schedule = Arc::new(Schedule::new(Arc::clone(&keys), clock, readings, store));
         let parts = Parts {
             signing,
             operations,
@@ -224,51 +235,102 @@ impl Service {
             limiting,
             admission,
             checkpoints,
+            receipts,
+            witnesses,
             floods,
             enclave,
         };
-        Ok(Self { configuration, parts, changes, schedule, tls, _locks: locks })
+        Ok(Self { configuration, parts, changes, schedule, archiver, tls, _locks: locks })
     }
 
-    /// Binds the address, tells `ready` where, and serves until `stop` ends.
+    /// Binds the addresses, tells `ready` which, and for what it still waits if so, and serves until `stop` ends.
     ///
     /// # Errors
     /// [`ServiceError`].
     pub async fn run(
         self,
-        ready: impl FnOnce(SocketAddr),
+        ready: impl FnOnce(&Addresses),
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServiceError> {
-        let address = self.configuration.listen;
-        let listen = |source| ServiceError::Listen { address, source };
         // Whoever reads `ready` may send one at once.
         let hangup = signal(SignalKind::hangup());
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
-        ready(listener.local_addr().map_err(listen)?);
-        let Parts { checkpoints, floods, admission, policies, .. } = self.parts.clone();
+        let (listener, api) = bind(self.configuration.listen).await?;
+        let Parts { checkpoints, floods, admission, policies, witnesses, .. } = self.parts.clone();
+        let mut bound = Addresses { api, mirror: None, waits: None };
+        let mut mirroring = JoinSet::new();
+        if let Some(address) = self.configuration.mirror {
+            let (listener, address) = bind(address).await?;
+            let mirror = Mirror::new(Arc::clone(admission.audit()), Arc::clone(&checkpoints));
+            mirroring.spawn(mirror.serve(listener, mirror::tls(&self.tls).map_err(TlsError::from)?));
+            tracing::info!(%address, "the log's tree is mirrored over HTTPS");
+            bound.mirror = Some(address);
+        }
+        if let Standing::Waiting { text } | Standing::Refused { text } = witnesses.gate().standing() {
+            bound.waits = Some(text);
+        }
+        ready(&bound);
         let reloading = tokio::spawn(reload_at_each(hangup, policies));
         let ticking = tokio::spawn(Arc::clone(&checkpoints).run());
         let mending = tokio::spawn(each_second(self.changes, Arc::clone(&floods), Arc::clone(&admission)));
+        let archiving = self.archiver.map(|archiver| tokio::spawn(archiver.run()));
         let schedule = Arc::clone(&self.schedule);
-        let mut scheduling = tokio::spawn(async move { schedule.run().await });
+        let gate = Arc::clone(witnesses.gate());
+        let mut scheduling = tokio::spawn(async move { run_schedule(&schedule, &gate).await });
         let result = grpc::serve(listener, self.tls, &self.configuration.limits, self.parts, stop).await;
         self.schedule.stop();
+        if !witnesses.gate().is_open() {
+            scheduling.abort();
+        }
         if tokio::time::timeout(SCHEDULE_DRAIN, &mut scheduling).await.is_err() {
             // What it leaves half done has an intent in the log.
             scheduling.abort();
         }
+        mirroring.abort_all();
         ticking.abort();
         mending.abort();
         reloading.abort();
+        // What it leaves half done, the next start goes on with.
+        archiving.inspect(|archiving| archiving.abort());
         // A disk that hangs must not keep the service from stopping: it costs what is left of quotas.
         let _ = tokio::time::timeout(SCHEDULE_DRAIN, admission.limits().close()).await;
-        floods.flush_all(admission.audit()).await;
+        let _ = tokio::time::timeout(SCHEDULE_DRAIN, floods.flush_all(admission.audit())).await;
+        let _ = tokio::time::timeout(SCHEDULE_DRAIN, checkpoints.state_all()).await;
         // Connections that outlived the drain must not get signatures past the last checkpoint.
         admission.audit().close().await;
-        if let Err(error) = checkpoints.make().await {
-            tracing::warn!(%error, "no last checkpoint; the next start makes one");
+        match tokio::time::timeout(SCHEDULE_DRAIN, checkpoints.make()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "no last checkpoint; the next start makes one"),
+            Err(_) => tracing::warn!("the last checkpoint takes too long; the next start makes one"),
         }
         Ok(result?)
+    }
+}
+
+/// The time, until the clock jumps, and again once officers of an organization confirmed it.
+fn trusted_time(clock: Arc<ClockGuard>, changes: Arc<Changes>) -> TrustedTime {
+    Box::new(move || {
+        let frozen = |organizations: Vec<Organization>| {
+            !organizations.is_empty() && organizations.iter().all(|found| found.destruction_frozen.is_some())
+        };
+        let doubtful = clock.jump().is_some() || frozen(changes.directory().organizations());
+        (!doubtful).then(|| clock.now())
+    })
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServiceError> {
+    let listen = |source| ServiceError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let bound = listener.local_addr().map_err(listen)?;
+    Ok((listener, bound))
+}
+
+/// What keys' schedules ask for is done by nobody's request, and passes the gate all the same.
+async fn run_schedule(schedule: &Schedule, gate: &Gate) {
+    gate.opened().await;
+    tokio::select! {
+        () = schedule.run() => {}
+        // What it leaves half done has an intent in the log.
+        () = gate.refused() => {}
     }
 }
 
@@ -315,14 +377,18 @@ fn volume_bytes(directory: &Path) -> u64 {
     }
 }
 
-/// Notes the start, and the policies in force if the log has not seen them.
-async fn record_start(audit: &AuditLog, policies: &Policies, known: &HashSet<Vec<u8>>) -> Result<(), ServiceError> {
-    if !known.contains(policies.base().hash().as_slice()) {
+/// Notes the start, and of the policies in force those that are not the ones the log noted last; the start's index.
+async fn record_start(
+    audit: &AuditLog,
+    policies: &Policies,
+    noted: &HashMap<String, Vec<u8>>,
+) -> Result<u64, ServiceError> {
+    let is_noted = |path: &str, hash: [u8; 32]| noted.get(path).is_some_and(|noted| *noted == hash);
+    if !is_noted("", policies.base().hash()) {
         audit.append(Draft::policy_set(policies.base())).await?;
     }
-    for set in policies.organizations().filter(|set| !known.contains(set.hash().as_slice())) {
+    for set in policies.organizations().filter(|set| !is_noted(&set.path(), set.hash())) {
         audit.append(Draft::organization_policy_set(set)).await?;
     }
-    audit.append(Draft::state_change("Start", &[])).await?;
-    Ok(())
+    Ok(audit.append(Draft::state_change("Start", &[])).await?)
 }

@@ -150,7 +150,7 @@ impl Signing {
             Err(failed) => return Err(self.failed(*failed, request).await),
         };
         // 8 Record.
-        let recorded = self.admission.audit().append_signature(checked, form, request).await?;
+        let recorded = self.admission.audit().append_signature(access, checked, form, request).await?;
         // 9 Release.
         match recorded.release(access) {
             Ok(released) => Ok(released),
@@ -159,8 +159,8 @@ impl Signing {
     }
 
     async fn failed(&self, failed: Failed, request: &RequestId) -> Error {
-        let Failed { grant, error } = failed;
-        match self.admission.audit().append(Draft::failed(&grant, request, &error)).await {
+        let Failed { grant, error, witness } = failed;
+        match self.admission.audit().append(Draft::failed(&grant, request, &error).witness(witness)).await {
             Ok(_) => error,
             Err(problem) => unavailable(&problem),
         }
@@ -187,7 +187,7 @@ impl Signing {
         };
         match usable() {
             Ok(recovery_id) => released.recovery_id = recovery_id,
-            Err(error) => return Err(self.failed(Failed { grant, error }, request).await),
+            Err(error) => return Err(self.failed(Failed { grant, error, witness: None }, request).await),
         }
         let draft = Draft::replayed(&grant, request).resource(&released.version);
         self.admission.audit().append(draft).await.map_err(|error| unavailable(&error))?;

@@ -16,7 +16,7 @@ mod source;
 const LAYERS: &[&[&str]] = &[
     &["deployment"],
     &["service"],
-    &["grpc"],
+    &["grpc", "mirror"],
     &["backups", "issuing"],
     &["keys", "limiting", "policies", "registry"],
     &["approvals"],
@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["admission"],
     &["limits"],
     &["changes"],
+    &["witnesses"],
     &["audit"],
     &["enclave"],
     &["access"],
@@ -31,13 +32,15 @@ const LAYERS: &[&[&str]] = &[
     &["identity", "store"],
     &["certificates", "config"],
     &["crypto"],
-    &["error"],
+    &["error", "sabotage"],
 ];
 
 /// Crates that only some of the service's modules may name: what they wrap is unknown to the rest. Crates whose name
 /// begins with that and an underscore are meant, too.
 const FENCED_CRATES: &[(&str, &[&str])] = &[
     ("tonic", &["grpc", "service"]),
+    ("hyper", &["mirror"]),
+    ("http_body_util", &["mirror"]),
     ("rusqlite", &["store"]),
     ("refinery", &["store"]),
     ("cedar_policy", &[]),

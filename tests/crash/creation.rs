@@ -99,7 +99,7 @@ async fn a_crash_of_the_service_leaves_a_usable_key_or_none() {
         }
     }
     assert_eq!(deployment.stop(), Some(0));
-    assert_eq!(Log::read(&deployment).report.open_intents, 0);
+    assert_eq!(Log::read(&deployment).report.open_intents, []);
 }
 
 /// The enclave of a service that crashed finishes what it is doing: a pair that it makes after the next service looked
@@ -154,5 +154,5 @@ async fn a_crash_of_the_enclave_leaves_a_usable_key_or_none() {
         assert_eq!(objects(&deployment), own + 2 * (round + 1));
     }
     assert_eq!(deployment.stop(), Some(0));
-    assert_eq!(Log::read(&deployment).report.open_intents, 0);
+    assert_eq!(Log::read(&deployment).report.open_intents, []);
 }

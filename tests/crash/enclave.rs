@@ -41,7 +41,7 @@ async fn signing_resumes_by_itself_after_a_crash_of_the_enclave() {
     assert_eq!(deployment.stop(), Some(0));
     let log = Log::read(&deployment);
     log.accounts_for(&seen);
-    assert_eq!(log.report.incarnations, 5, "one enclave, and one after each crash");
+    assert_eq!(log.report.enclaves.len(), 5, "one enclave, and one after each crash");
 }
 
 /// A crash while the next enclave starts is noticed as soon as any other.

@@ -4,6 +4,9 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../harness/shim.rs"]
+mod shim;
+
 #[allow(dead_code, reason = "shared with the crashes")]
 #[path = "../crash/load.rs"]
 mod load;
@@ -14,6 +17,7 @@ mod attempt;
 mod audit_files;
 mod configuration;
 mod full_disk;
+mod injected;
 mod lifecycle;
 mod production;
 mod running;

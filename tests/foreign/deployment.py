@@ -14,6 +14,7 @@ import grpc
 
 START_SECONDS = 60
 STOP_SECONDS = 20
+CLIENT_SECONDS = 30
 
 
 class Deployment:
@@ -21,11 +22,17 @@ class Deployment:
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="chancery-foreign."))
+        self.address = "127.0.0.1:0"
+        # Of the HTTPS mirror, where it was configured.
+        self.mirror = ""
+        self._channels: list[grpc.Channel] = []
+        self._start()
+
+    def _start(self) -> None:
         self._output: list[str] = []
         self._ready = threading.Event()
-        self._channels: list[grpc.Channel] = []
         self._process = subprocess.Popen(
-            [os.environ["CHANCERYD"], "dev", "--dir", str(self.directory), "--listen", "127.0.0.1:0"],
+            [os.environ["CHANCERYD"], "dev", "--dir", str(self.directory), "--listen", self.address],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -41,15 +48,32 @@ class Deployment:
     def _read(self) -> None:
         for line in self._process.stdout:
             self._output.append(line)
-            if re.match(r"ready\b", line):
+            if found := re.match(r"mirror (\S+)", line):
+                self.mirror = found[1]
+            if found := re.match(r"ready (\S+)", line):
+                self.address = found[1]
                 self._ready.set()
         # Ended: nobody need wait any longer.
         self._ready.set()
 
+    def restart(self, configuration: str) -> None:
+        """Adds sections to the configuration, and starts the service again on the address that it had."""
+        self._end()
+        with (self.directory / "chancery.toml").open("a") as file:
+            file.write(configuration)
+        self._start()
+
     def stop(self) -> int:
         """Ends the service as an operator would; returns its exit code."""
+        try:
+            return self._end()
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _end(self) -> int:
         for channel in self._channels:
             channel.close()
+        self._channels.clear()
         self._process.send_signal(signal.SIGTERM)
         try:
             return self._process.wait(STOP_SECONDS)
@@ -59,7 +83,16 @@ class Deployment:
         finally:
             self._reader.join(STOP_SECONDS)
             self._process.stdout.close()
-            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def chancery(self, *line: str | Path, client: str = "org1-auditor") -> str:
+        """What our own command line prints for a client; it must succeed."""
+        program = Path(os.environ["CHANCERYD"]).with_name("chancery")
+        config = self.directory / "clients" / client / "client.toml"
+        command = [program, "--config", config, *line]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_SECONDS)
+        if done.returncode != 0:
+            raise RuntimeError(f"chancery {line}: {done.returncode}: {done.stderr}")
+        return done.stdout
 
     def channel(self, client: str, anonymous: bool = False) -> grpc.Channel:
         """mTLS with the certificate of DIR/clients/CLIENT; `anonymous`: TLS without one."""

@@ -71,6 +71,23 @@ impl Deployment {
         self.address = ready["ready ".len()..].split_whitespace().next().unwrap().parse().unwrap();
     }
 
+    /// The deployment as it is on disk now, log, store and token, in a directory of its own; not serving. This one must
+    /// have stopped.
+    pub fn copy(&self) -> Self {
+        assert!(self.process.is_none(), "it must have stopped");
+        let directory = TempDir::new().unwrap();
+        let status = Command::new("cp").arg("-a").arg(self.dir()).arg(directory.path()).status().unwrap();
+        assert!(status.success());
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let copy = Self { directory, process: None, address, wrapper: self.wrapper.clone() };
+        let (here, there) = (self.dir(), copy.dir());
+        for name in ["chancery.toml", "softhsm2.conf"] {
+            let text = std::fs::read_to_string(there.join(name)).unwrap();
+            std::fs::write(there.join(name), text.replace(here.to_str().unwrap(), there.to_str().unwrap())).unwrap();
+        }
+        copy
+    }
+
     /// The deployment's directory.
     pub fn dir(&self) -> PathBuf {
         self.directory.path().join("dev")
@@ -151,13 +168,14 @@ impl Deployment {
     }
 }
 
-/// Runs `chancery audit verify`.
+/// Runs `chancery audit verify`, signatures and all.
 pub fn verify_log(log: &Path, key: &Path) -> Output {
     Command::new(program("chancery"))
         .args(["audit", "verify", "--log"])
         .arg(log)
         .arg("--key")
         .arg(key)
+        .arg("--signatures")
         .output()
         .unwrap()
 }

@@ -1,7 +1,7 @@
 //! Changes of state and rewraps beside the uses that they concern, and beside each other.
 
 use crate::{
-    harness::Deployment,
+    harness::{Deployment, expect_code},
     parties::{Event, PATIENCE, Parties, signer, version},
     rewrap::{all_sign, make_many, rewrap},
     shared::{ORG1, deployment, id, key, make},
@@ -60,6 +60,9 @@ async fn nothing_is_signed_once_a_suspension_is_answered() {
         let (signed, refused) = counts.iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
         assert!(signed > 0 && refused > 0, "{signed} {refused}");
     }
+    // The log, in its order, says the same: the verifier forgives no use after the record that ended it.
+    let verified = deployment().verify_log();
+    expect_code(&verified, 0);
 }
 
 /// Of contradicting requests at one time each is done wholly or refused, and the key ends in a state that one of them made.

@@ -83,7 +83,7 @@ impl Place {
             "x509 -req -in {home}/csr.pem -CA identity/org1.pem -CAkey identity/org1.key -CAcreateserial -days 7 -extfile \
              {home}/extensions -out {home}/cert.pem"
         ));
-        for file in ["client.toml", "ca.pem"] {
+        for file in ["client.toml", "ca.pem", "audit.vkey"] {
             fs::copy(self.path(&format!("clients/{OFFICER}/{file}")), self.path(&format!("{home}/{file}"))).unwrap();
         }
     }

@@ -10,7 +10,7 @@ use chancery_api::v1::{Algorithm, ListTrustAnchorsRequest};
 use chancery_client::Code;
 
 /// Names of one length, so that they can take one another's place in an answer that repeats them.
-fn put(text: &[u8], missing: &str, existing: &str) -> Vec<u8> {
+pub(crate) fn put(text: &[u8], missing: &str, existing: &str) -> Vec<u8> {
     assert_eq!(missing.len(), existing.len());
     let (from, to) = (missing.as_bytes(), existing.as_bytes());
     let mut text = text.to_vec();

@@ -6,14 +6,15 @@ use crate::wire::Api;
 fn no_method_changes_the_log_or_brings_a_record() {
     let api = Api::read();
     let audit = api.methods.iter().filter_map(|method| method.path.strip_prefix("/chancery.v1.AuditService/"));
-    assert_eq!(audit.collect::<Vec<_>>(), ["ListRecords", "GetCheckpoint"], "reads, and nothing else");
+    let reads = ["ListRecords", "TailRecords", "GetCheckpoint", "GetInclusionProof", "GetConsistencyProof"];
+    assert_eq!(audit.collect::<Vec<_>>(), reads, "reads, and nothing else");
     for method in &api.methods {
         let types = api.types_of(method);
         assert!(!types.iter().any(|name| name.starts_with(".chancery.audit.")), "{}: {types:?}", method.path);
         // Elsewhere, too, no method is about records or the log.
         let (_, name) = method.path.rsplit_once('/').unwrap();
         let about_the_log = ["Record", "Log", "Audit", "Checkpoint"].iter().any(|word| name.contains(word));
-        assert_eq!(about_the_log, method.path.contains("AuditService"), "{}", method.path);
+        assert!(!about_the_log || method.path.contains("AuditService"), "{}", method.path);
     }
     // A record can be told from what is looked at.
     let names = api.methods.iter().flat_map(|method| api.types_of(method)).collect::<Vec<_>>();

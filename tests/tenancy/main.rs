@@ -10,10 +10,13 @@ mod shared;
 
 mod bad_requests;
 mod copied;
+mod disclosure;
 mod floods;
 mod log;
 mod nodes;
 mod records;
 mod roles;
 mod strangers;
+mod surfaces;
+mod traces;
 mod wire;

@@ -10,15 +10,16 @@ use chancery_api::v1::{
     CancelApprovalRequest, CertificateProfile, CreateKeyRequest, GetKeyRequest, GetPoliciesRequest, ImportKeyRequest,
     IssueCertificateRequest, Key, ListApprovalsRequest, ListKeysRequest, ListPrincipalsRequest, ListRecordsRequest,
     Protection, Purpose, RestoreBackupRequest, RestoreHeader, ScheduleKeyVersionDestructionRequest,
-    SuspendPrincipalRequest, UpdateKeyRequest, UpdateOrganizationRequest, VerifyRequest, WrapKeyRequest,
-    restore_backup_request::Part, sign_request::Input, sign_stream_response::Result as Answer, verify_request,
+    SuspendPrincipalRequest, TailRecordsRequest, UpdateKeyRequest, UpdateOrganizationRequest, VerifyRequest,
+    WrapKeyRequest, restore_backup_request::Part, sign_request::Input, sign_stream_response::Result as Answer,
+    verify_request,
 };
 use chancery_client::{Client, ClientError, Code};
 use futures_util::{StreamExt, stream};
 use prost_types::FieldMask;
 
 /// Methods whose requests, made of fields of all kinds, are refused or answered without a decision about a key.
-const BY_HAND: [&str; 13] = [
+const BY_HAND: [&str; 14] = [
     "CreateKey",
     "ScheduleKeyVersionDestruction",
     "ImportKey",
@@ -29,6 +30,7 @@ const BY_HAND: [&str; 13] = [
     "GenerateRandom",
     "IssueCertificate",
     "ListRecords",
+    "TailRecords",
     "CreateOrganization",
     "UpdateOrganization",
     "SuspendPrincipal",
@@ -151,7 +153,9 @@ async fn sound_requests(thief: &Client, own: &str, name: &str) {
 
     denied("ListKeys", call(keys.list_keys(ListKeysRequest { parent: ORG1.into(), ..Default::default() })).await);
     let log = ListRecordsRequest { parent: ORG1.into(), key: name.into(), ..Default::default() };
-    denied("ListRecords", call(thief.audit().list_records(log)).await);
+    denied("ListRecords", call(thief.audit().list_records(log.clone())).await);
+    let tail = TailRecordsRequest { filter: Some(log), from: Some(0) };
+    denied("TailRecords", call(thief.audit().tail_records(tail)).await);
     let policies = GetPoliciesRequest { name: format!("{ORG1}/policies") };
     denied("GetPolicies", call(admin.get_policies(policies)).await);
     let members = ListPrincipalsRequest { parent: ORG1.into(), ..Default::default() };

@@ -92,6 +92,14 @@ reasons! {
     TOKEN_UNAVAILABLE,
     /// The audit log can't be written; nothing is released until it can.
     AUDIT_UNAVAILABLE,
+    /// The service waits for its witnesses to cosign the log; keys are used and changed only then.
+    WITNESSES_MISSING,
+    /// The log's key has signed a history that this log does not extend: it was rolled back, or is another copy.
+    LOG_ROLLED_BACK,
+    /// The caller's organization is no witness of this deployment.
+    NOT_A_WITNESS,
+    /// The audit log does not show in time what the enclave did; it uses no key until it does.
+    UNWITNESSED,
     /// The store can't be written.
     STORE_UNAVAILABLE,
     /// The store disagrees with the audit log about this resource.

@@ -151,7 +151,11 @@ impl Global {
 
 /// Connects as a configuration says.
 pub(crate) async fn connect(config: &ClientConfig) -> Result<Client, CliError> {
-    Client::connect(config).await.doing("connect")
+    let client = Client::connect(config).await.doing("connect")?;
+    if let Some(error) = client.unchecked() {
+        output::complain(&format!("warning: the log was not compared with what was seen before: {error}"));
+    }
+    Ok(client)
 }
 
 /// The organization that was named, or the one in the client's configuration.
@@ -223,7 +227,19 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Attestation(attestation::Command::Verify(args)) => attestation::run(global.output, args),
         Command::Audit(audit::Command::Verify(args)) => audit::verify::run(global.output, args),
         Command::Audit(audit::Command::List(args)) => online(audit::list::run(global, args)),
+        Command::Audit(audit::Command::Tail(args)) => online(audit::tail::run(global, args)),
+        Command::Audit(audit::Command::Export(args)) => {
+            audit::export::offline(global.output, args).unwrap_or_else(|| online(audit::export::run(global, args)))
+        }
         Command::Audit(audit::Command::Checkpoint(args)) => online(audit::checkpoint::run(global, args)),
+        Command::Audit(audit::Command::Witness(audit::witness::Command::Init(args))) => {
+            audit::witness::init::run(global.output, args)
+        }
+        Command::Audit(audit::Command::Witness(audit::witness::Command::Run(args))) => {
+            online(audit::witness::run::run(global, args))
+        }
+        Command::Audit(audit::Command::Proof(args)) => online(audit::proof::run(global, args)),
+        Command::Audit(audit::Command::Consistency(sizes)) => online(audit::proof::consistency(global, sizes)),
         Command::Policy(policy::Command::Check(args)) => policy::check::run(global.output, args),
         Command::Policy(policy::Command::Get(args)) => online(policy::get::run(global, args)),
         Command::Policy(policy::Command::Set(args)) => online(policy::set::run(global, args)),

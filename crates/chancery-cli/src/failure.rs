@@ -39,13 +39,11 @@ pub(crate) fn exit_code(code: Code) -> u8 {
         }
         Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => EXIT_UNAVAILABLE,
         Code::PermissionDenied | Code::Unauthenticated => EXIT_DENIED,
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::Aborted
-        | Code::Unimplemented
-        | Code::Internal
-        | Code::DataLoss => EXIT_INTERNAL,
+        Code::Ok | Code::Cancelled | Code::Unknown | Code::Aborted | Code::Unimplemented | Code::Internal => {
+            EXIT_INTERNAL
+        }
+        // Only we say so: the service's log is not the one that was seen before.
+        Code::DataLoss => EXIT_UNVERIFIED,
     }
 }
 
@@ -94,9 +92,23 @@ pub(crate) enum CliError {
     /// A directory is not a log, so that nothing is proved.
     #[error("the log does not verify: {0}")]
     NoLog(String),
+    /// A receipt proves nothing.
+    #[error("the receipt does not verify: {0}")]
+    Unreceipted(String),
     /// The enclave does not vouch for a key that secrets would be sealed to.
     #[error("nothing was sealed: {0}")]
     Unattested(String),
+    /// Witnesses did not vouch for it.
+    #[error("{0}")]
+    Unwitnessed(String),
+    /// The log's key signed what contradicts what was seen before.
+    #[error("{problem}; the evidence is in {}", evidence.display())]
+    Contradicted {
+        /// What is wrong.
+        problem: String,
+        /// Where the evidence is.
+        evidence: PathBuf,
+    },
     /// The service's answer, or we, are wrong.
     #[error("{0}")]
     Internal(String),
@@ -143,7 +155,12 @@ impl CliError {
             // A reader that has seen enough (`| head`) is no failure.
             Self::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Write { .. } => EXIT_OUTPUT,
-            Self::Unverified(_) | Self::NoLog(_) | Self::Unattested(_) => EXIT_UNVERIFIED,
+            Self::Unverified(_)
+            | Self::NoLog(_)
+            | Self::Unattested(_)
+            | Self::Unreceipted(_)
+            | Self::Unwitnessed(_)
+            | Self::Contradicted { .. } => EXIT_UNVERIFIED,
             Self::Internal(_) => EXIT_INTERNAL,
         }
     }
@@ -176,7 +193,16 @@ impl CliError {
             Self::Unverified(_) | Self::NoLog(_) => Some(
                 "keep the files as they are, compare them with another copy of the log, and ask who could write here",
             ),
+            Self::Unreceipted(_) => {
+                Some("ask for it anew with `chancery audit proof`, and compare --key with the deployment's audit.vkey")
+            }
             Self::Unattested(_) => Some("ask for a new job, and compare --audit-key with the deployment's audit.vkey"),
+            Self::Unwitnessed(_) => Some("fetch newer cosignatures with `chancery audit checkpoint --witnessed`"),
+            Self::Contradicted { .. } => Some(
+                "show the evidence to the operator and to the other members, and compare it with what their witnesses \
+                 kept. Only when it is explained, move the evidence away, and this witness goes on from what it cosigned; \
+                 a log that was begun anew takes a new state (`chancery audit witness init`)",
+            ),
             Self::Internal(_) => Some("report it, with the service's log of this moment"),
             Self::Rejected(_) | Self::Policies(_) | Self::Read { .. } | Self::Write { .. } => None,
         }

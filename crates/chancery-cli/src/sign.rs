@@ -4,6 +4,7 @@
 //! ways).
 
 use crate::{
+    audit::proof::inclusion,
     call::call,
     cli::Global,
     failure::CliError,
@@ -14,11 +15,15 @@ use crate::{
 };
 use chancery_api::{
     names::KeyOrVersionName,
-    v1::{RsaPadding, SignRequest, SignResponse, SignatureFormat},
+    v1::{RsaPadding, SignRequest, SignResponse, SignatureFormat, get_inclusion_proof_request::Record},
 };
-use chancery_client::request_id;
+use chancery_audit::receipt::Receipt;
+use chancery_client::{Client, request_id};
 use serde_json::json;
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -45,6 +50,9 @@ pub(crate) struct Args {
     /// Where to write the signature; - is standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Also write a receipt: a proof, good offline and for ever, that the signature was logged
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
 }
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliError> {
@@ -63,12 +71,16 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliErr
         padding: args.padding.unwrap_or(RsaPadding::Unspecified).into(),
         priority: words::priority(args.batch).into(),
         request_id: request_id(),
+        receipt: args.receipt.is_some(),
         ..SignRequest::default()
     };
     let sign = |mut signing: Signing, request| async move { signing.sign(request).await };
     let response = call(&client, client.signing(), &request, sign, format!("sign with {}", args.key)).await?;
     check(&request.request_id, &response)?;
     files::write(&args.out, &response.signature)?;
+    if let Some(path) = &args.receipt {
+        write_receipt(&client, &response, path).await?;
+    }
     match global.output {
         Output::Json => output::json(&json!({
             "name": response.name,
@@ -89,6 +101,26 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<ExitCode, CliErr
         )?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the receipt that came with the signature, or that can be had now.
+async fn write_receipt(client: &Client, response: &SignResponse, path: &Path) -> Result<(), CliError> {
+    let record = response.record_index;
+    let receipt = match response.receipt.as_str() {
+        "" => inclusion(client, Record::Index(record), false).await.map(|proof| proof.receipt),
+        receipt => Ok(receipt.to_owned()),
+    };
+    let receipt = receipt.inspect_err(|_| {
+        let path = path.display();
+        output::complain(&format!(
+            "the signature is written, its receipt is not; get it later: chancery audit proof {record} --out {path}"
+        ));
+    })?;
+    let read = Receipt::parse(&receipt).map_err(|error| CliError::Internal(error.to_string()))?;
+    if read.index != record || read.record.is_none() {
+        return Err(CliError::Internal("the receipt belongs to another record; it is discarded".into()));
+    }
+    files::write(path, receipt.as_bytes())
 }
 
 /// Whether the answer belongs to the request, undamaged both ways.

@@ -4,8 +4,9 @@ use crate::{
     cli::{Global, connect},
     failure::{CliError, Doing as _, EXIT_UNAVAILABLE},
     output::{self, Output},
+    time,
 };
-use chancery_api::v1::{GetCheckpointRequest, GetTokenStatusRequest, TokenStatus};
+use chancery_api::v1::{GetCheckpointRequest, GetTokenStatusRequest, TokenStatus, Witness, Witnessing};
 use chancery_client::{Client, ClientError, Code, Health};
 use clap::Args;
 use serde_json::{Value, json};
@@ -24,16 +25,17 @@ pub(crate) async fn run(global: &Global, arguments: &Arguments) -> Result<ExitCo
     let config = global.config()?;
     let client = connect(&config).await?;
     let health = client.health().await.doing("ask for the service's health")?;
+    let down = down(&client, health).await;
     let checkpoint = client
         .retry(|attempt| {
             let (mut audit, request) = (client.audit(), attempt.request(GetCheckpointRequest {}));
             async move { audit.get_checkpoint(request).await }
         })
         .await;
-    let size = match checkpoint {
-        Ok(checkpoint) => Some(checkpoint.size),
+    let (size, witnessing) = match checkpoint {
+        Ok(checkpoint) => (Some(checkpoint.size), checkpoint.witnessing),
         // Not everyone may read the log, and a new one has no checkpoint yet: neither says that the service is ill.
-        Err(error) if matches!(error.code, Code::PermissionDenied | Code::NotFound) => None,
+        Err(error) if matches!(error.code, Code::PermissionDenied | Code::NotFound) => (None, None),
         Err(error) => return Err(error).doing("read the checkpoint"),
     };
     let token = if arguments.token { token(&client).await? } else { None };
@@ -45,18 +47,36 @@ pub(crate) async fn run(global: &Global, arguments: &Arguments) -> Result<ExitCo
     match global.output {
         Output::Json => {
             let token = token.as_ref().map(token_json);
-            output::json(&json!({ "addresses": addresses, "health": word, "checkpoint_size": size, "token": token }))?;
+            let witnesses = witnessing.as_ref().map(witnessing_json);
+            output::json(&json!({
+                "addresses": addresses, "health": word, "down": down, "checkpoint_size": size, "witnessing": witnesses,
+                "token": token,
+            }))?;
         }
         Output::Table => {
             let health = match health {
-                Health::Serving => "serving: signatures are released",
-                Health::NotServing => "not serving: the token or the audit log is down, no signature can be released",
+                Health::Serving => "serving: signatures are released".to_owned(),
+                Health::NotServing => {
+                    let down = if down.is_empty() {
+                        "the token or the audit log is down, or witnesses are missing".to_owned()
+                    } else {
+                        down.join(" and ") + " is down"
+                    };
+                    format!("not serving: {down}; no signature can be released")
+                }
             };
             let mut fields = vec![
                 ("address", addresses.join(", ")),
-                ("health", health.to_owned()),
+                ("health", health),
                 ("checkpoint", size.map_or("none that you may read".to_owned(), |size| format!("{size} records"))),
             ];
+            if let Some(witnessing) = &witnessing {
+                fields.extend(witnessing.witnesses.iter().map(|witness| ("witness", witness_words(witness))));
+                fields.extend((!witnessing.refused.is_empty()).then(|| ("refused", witnessing.refused.clone())));
+            }
+            if let Some(problem) = token.as_ref().and_then(problem) {
+                fields.push(("audit log", problem.to_owned()));
+            }
             fields.extend(token.map(|token| ("token", token_words(&token))));
             output::fields(&fields)?;
         }
@@ -65,6 +85,29 @@ pub(crate) async fn run(global: &Global, arguments: &Arguments) -> Result<ExitCo
         Health::Serving => ExitCode::SUCCESS,
         Health::NotServing => ExitCode::from(EXIT_UNAVAILABLE),
     })
+}
+
+/// Which parts are down. A service that can't say is as one that did not.
+async fn down(client: &Client, health: Health) -> Vec<&'static str> {
+    let mut down = Vec::new();
+    if health == Health::NotServing {
+        let parts = [
+            ("chancery.audit-log", "the audit log"),
+            ("chancery.token", "the token"),
+            ("chancery.witnesses", "the quorum of witnesses"),
+        ];
+        for (part, name) in parts {
+            if matches!(client.health_of(part).await, Ok(Health::NotServing)) {
+                down.push(name);
+            }
+        }
+    }
+    down
+}
+
+/// What the platform operator is told of the audit log.
+fn problem(status: &TokenStatus) -> Option<&str> {
+    Some(status.audit_log_problem.as_str()).filter(|problem| !problem.is_empty())
 }
 
 /// The token's status, where the service can be asked.
@@ -77,6 +120,31 @@ async fn token(client: &Client) -> Result<Option<TokenStatus>, CliError> {
         Err(error) if error.code == Code::Unavailable => Ok(None),
         Err(error) => Err(error).doing("ask for the token's status"),
     }
+}
+
+fn witness_words(witness: &Witness) -> String {
+    match witness.cosign_time {
+        None => format!("{}: has not cosigned yet", witness.name),
+        Some(_) => {
+            format!("{}: cosigned {} records at {}", witness.name, witness.size, time::short_time(witness.cosign_time))
+        }
+    }
+}
+
+fn witnessing_json(witnessing: &Witnessing) -> Value {
+    let witness = |witness: &Witness| {
+        json!({
+            "name": witness.name,
+            "vkey": witness.vkey,
+            "size": witness.size,
+            "cosign_time": witness.cosign_time.map(|_| time::rfc3339(witness.cosign_time)),
+        })
+    };
+    json!({
+        "required": witnessing.required,
+        "refused": witnessing.refused,
+        "witnesses": witnessing.witnesses.iter().map(witness).collect::<Vec<_>>(),
+    })
 }
 
 fn token_words(token: &TokenStatus) -> String {
@@ -93,5 +161,6 @@ fn token_json(token: &TokenStatus) -> Value {
         "serial": token.serial,
         "manufacturer": token.manufacturer,
         "library_version": token.library_version,
+        "audit_log_problem": problem(token),
     })
 }

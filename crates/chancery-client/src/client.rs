@@ -4,7 +4,7 @@
 //!
 //! **Not here**: repeating the call that was lost (`retry`).
 
-use crate::{ClientConfig, ClientError, ConnectError, Transport, connect::Connector};
+use crate::{ClientConfig, ClientError, ConnectError, Transport, connect::Connector, log::History};
 use chancery_api::v1::{
     admin_service_client::AdminServiceClient, audit_service_client::AuditServiceClient,
     certificate_service_client::CertificateServiceClient, crypto_service_client::CryptoServiceClient,
@@ -34,7 +34,7 @@ pub enum Health {
 /// A connection to the service. Cheap to clone; clones share the connection.
 #[derive(Clone)]
 pub struct Client {
-    transport: Transport,
+    pub(crate) transport: Transport,
     deadline: Duration,
 }
 
@@ -44,7 +44,8 @@ impl Client {
     /// A certificate that the service does not accept shows at the first call only, as TLS 1.3 has it.
     ///
     /// # Errors
-    /// UNAVAILABLE when no address answers, or when what answers is not the service.
+    /// UNAVAILABLE when no address answers, or when what answers is not the service; DATA_LOSS when its log does not
+    /// extend the largest checkpoint seen.
     pub async fn connect(config: &ClientConfig) -> Result<Self, ClientError> {
         let connector = Arc::new(Connector::new(config));
         // `https` stands for the scheme only: the connector makes the TLS, to addresses of its own.
@@ -59,7 +60,12 @@ impl Client {
             .connect_with_connector(service_fn(move |_| Arc::clone(&make).connect()))
             .await
             .map_err(|error| ClientError::from_transport(&error))?;
-        Ok(Self { transport: Transport { channel, connector }, deadline: config.deadline })
+        let history = config.log.as_ref().map(|log| Arc::new(History::new(log)));
+        let transport = Transport { channel, connector, history };
+        if let Some(history) = &transport.history {
+            history.ensure(&transport.unchecked()).await?;
+        }
+        Ok(Self { transport, deadline: config.deadline })
     }
 
     /// Signatures.
@@ -102,10 +108,18 @@ impl Client {
     /// # Errors
     /// When it can't be asked.
     pub async fn health(&self) -> Result<Health, ClientError> {
+        self.health_of("").await
+    }
+
+    /// Whether one part of the service is up: `chancery.audit-log` or `chancery.token`, say.
+    ///
+    /// # Errors
+    /// When it can't be asked, or has no such part.
+    pub async fn health_of(&self, part: &str) -> Result<Health, ClientError> {
         let answer = self
             .retry(|attempt| {
                 let mut health = HealthClient::new(self.transport.clone());
-                let request = attempt.request(HealthCheckRequest { service: String::new() });
+                let request = attempt.request(HealthCheckRequest { service: part.to_owned() });
                 async move { health.check(request).await }
             })
             .await?;

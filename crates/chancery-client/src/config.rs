@@ -6,8 +6,9 @@
 //!
 //! **Not here**: environment variables and options (whoever loads the file), slots (the PKCS#11 library's own file).
 
-use crate::credentials;
+use crate::{credentials, log::LogConfig};
 use chancery_api::names::OrganizationName;
+use chancery_audit::checkpoint::KeyError;
 use rustls_pki_types::ServerName;
 use serde::Deserialize;
 use std::{
@@ -122,6 +123,14 @@ struct RawConfig {
     key: PathBuf,
     deadline: Option<String>,
     organization: Option<String>,
+    log: Option<RawLog>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLog {
+    key: PathBuf,
+    seen: PathBuf,
 }
 
 /// All that a client needs to connect.
@@ -131,6 +140,7 @@ pub struct ClientConfig {
     pub(crate) server_name: Option<ServerName<'static>>,
     pub(crate) tls: Arc<rustls::ClientConfig>,
     pub(crate) deadline: Duration,
+    pub(crate) log: Option<LogConfig>,
     organization: Option<OrganizationName>,
 }
 
@@ -145,6 +155,10 @@ impl ClientConfig {
     /// server_name  = "localhost"             # optional: the name in the server's certificate; default: the host
     /// deadline     = "30s"                   # optional: for one call, retries included
     /// organization = "org1"                  # optional: where a command needs one and none is named
+    ///
+    /// [log]                                  # optional: each connection's log must extend what was seen before
+    /// key  = "audit.vkey"                    # the log's public key
+    /// seen = "checkpoint.seen"               # the largest checkpoint seen; processes may share the file
     /// ```
     ///
     /// # Errors
@@ -186,7 +200,13 @@ impl ClientConfig {
 
         let folder = path.parent().unwrap_or(Path::new(""));
         let tls = credentials::tls(&folder.join(raw.ca), &folder.join(raw.certificate), &folder.join(raw.key))?;
-        Ok(Self { addresses, server_name, tls, deadline, organization })
+        let log = raw.log.map(|log| read_log(&folder.join(log.key), folder.join(log.seen))).transpose()?;
+        Ok(Self { addresses, server_name, tls, deadline, log, organization })
+    }
+
+    /// The same without the log: whoever keeps a history of its own.
+    pub fn without_log(self) -> Self {
+        Self { log: None, ..self }
     }
 
     /// The addresses, in the order in which they are tried.
@@ -203,6 +223,13 @@ impl ClientConfig {
     pub fn organization(&self) -> Option<&OrganizationName> {
         self.organization.as_ref()
     }
+}
+
+fn read_log(path: &Path, seen: PathBuf) -> Result<LogConfig, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let problem =
+        |problem: KeyError| ConfigError::Value { path: path.to_owned(), key: "log.key", problem: problem.to_string() };
+    Ok(LogConfig { key: text.parse().map_err(problem)?, seen })
 }
 
 fn parse_deadline(text: &str) -> Result<Duration, String> {

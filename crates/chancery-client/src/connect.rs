@@ -49,6 +49,14 @@ pub enum ConnectError {
     /// The service refused our certificate.
     #[error("the service refused our certificate: {}", describe(*.0))]
     Refused(AlertDescription),
+    /// The service's log does not extend the largest checkpoint that we saw.
+    #[error("{problem}; nothing more is asked of this service, and {evidence}")]
+    Contradicted {
+        /// What is wrong.
+        problem: String,
+        /// Where the evidence is.
+        evidence: String,
+    },
 }
 
 /// TLS alerts about certificates, in words (RFC 8446 §6.2).
@@ -132,11 +140,11 @@ impl Connector {
                     self.made.fetch_add(1, Ordering::Relaxed);
                     return Ok(TokioIo::new(Watched { stream, connector: Arc::clone(&self) }));
                 }
-                Ok(Err(error @ (ConnectError::Untrusted { .. } | ConnectError::Refused(_)))) => {
+                Ok(Err(ConnectError::Unreachable(problem))) => failures.push(format!("{address}: {problem}")),
+                Ok(Err(error)) => {
                     failures.push(error.to_string());
                     permanent.push(error);
                 }
-                Ok(Err(ConnectError::Unreachable(problem))) => failures.push(format!("{address}: {problem}")),
                 Err(_) => failures.push(format!("{address}: no answer within {} s", PER_ADDRESS.as_secs())),
             }
         }

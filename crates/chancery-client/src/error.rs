@@ -117,6 +117,9 @@ impl From<ConnectError> for ClientError {
         match error {
             ConnectError::Unreachable(_) => Self::local(Code::Unavailable, message),
             ConnectError::Untrusted { .. } => Self { retryable: false, ..Self::local(Code::Unavailable, message) },
+            ConnectError::Contradicted { .. } => {
+                Self { reason: Some(reasons::LOG_ROLLED_BACK.to_owned()), ..Self::local(Code::DataLoss, message) }
+            }
             ConnectError::Refused(alert) => {
                 let reason = match alert {
                     AlertDescription::CertificateExpired => Some(reasons::CERTIFICATE_EXPIRED.to_owned()),

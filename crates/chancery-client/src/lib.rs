@@ -8,6 +8,7 @@
 //! * TLS 1.3 only, the server's name is always checked, and the private key is never logged nor part of an error.
 //! * A call is repeated only when its error says that this is safe; the request, with its request id, stays the same.
 //! * Every call ends by the deadline.
+//! * With a log configured, each connection's log must extend the largest checkpoint seen before.
 //!
 //! **Not here**: what to do with an answer (the command line, the PKCS#11 library), messages and names (chancery-api).
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ mod config;
 mod connect;
 mod credentials;
 mod error;
+mod log;
 mod retry;
 mod transport;
 
@@ -24,6 +26,7 @@ pub use client::{Client, Health};
 pub use config::{Address, ClientConfig, ConfigError};
 pub use connect::ConnectError;
 pub use error::{ClientError, FieldViolation, Performed};
+pub use log::{Evidence, hashes};
 pub use retry::{Attempt, request_id};
 pub use tonic::Code;
 pub use transport::Transport;

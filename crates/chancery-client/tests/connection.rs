@@ -37,6 +37,29 @@ impl AuditService for Counter {
     async fn list_records(&self, _: Request<ListRecordsRequest>) -> Result<Response<ListRecordsResponse>, Status> {
         std::future::pending().await
     }
+
+    type TailRecordsStream = tokio_stream::Pending<Result<chancery_api::v1::TailRecordsResponse, Status>>;
+
+    async fn tail_records(
+        &self,
+        _: Request<chancery_api::v1::TailRecordsRequest>,
+    ) -> Result<Response<Self::TailRecordsStream>, Status> {
+        Ok(Response::new(tokio_stream::pending()))
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        _: Request<chancery_api::v1::GetInclusionProofRequest>,
+    ) -> Result<Response<chancery_api::v1::InclusionProof>, Status> {
+        std::future::pending().await
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        _: Request<chancery_api::v1::GetConsistencyProofRequest>,
+    ) -> Result<Response<chancery_api::v1::ConsistencyProof>, Status> {
+        std::future::pending().await
+    }
 }
 
 async fn serve(deployment: &Deployment, address: SocketAddr) -> Running {

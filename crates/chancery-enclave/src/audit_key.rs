@@ -1,7 +1,7 @@
-//! The deployment's audit key: signs checkpoints and attestation statements.
+//! The deployment's audit key: signs checkpoints, statements of operations and attestation statements.
 //!
-//! **Invariant**: it signs texts only, and the two kinds never look alike: a statement begins with a line that no log's
-//! origin begins with (`checkpoint::check_origin`).
+//! **Invariant**: it signs texts only, and the three kinds never look alike: each statement begins with a line that no
+//! log's origin begins with (`checkpoint::check_origin`).
 
 use chancery_ipc::{FaultReason, KeyAlgorithm};
 use cryptoki::{mechanism::Mechanism, object::ObjectHandle, session::Session};

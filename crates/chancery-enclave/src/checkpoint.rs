@@ -1,75 +1,154 @@
-//! Checkpoints of the audit log: composed here and signed here.
+//! Checkpoints of the audit log and statements of the operations: composed here and signed here.
 //!
-//! **Invariants**: one origin per process; sizes never fall, neither below the last one signed nor below the one that
-//! stood on disk at `Open`; one size has one root. What is about to be signed counts as signed.
+//! **Invariants**: one origin per process; each checkpoint extends the last one signed, or the one given at `Open`, which
+//! the audit key signed: a consistency proof shows it. What is about to be signed counts as signed. A statement counts as
+//! shown once a checkpoint is signed whose tree has its record.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chancery_ipc::{CheckpointSigned, FaultReason, SignCheckpoint};
+use chancery_audit::{
+    checkpoint::{Checkpoint, MAX_NOTE, VerifierKey},
+    merkle::{
+        Frontier, Hash, leaf_hash,
+        proof::{verify_consistency, verify_inclusion},
+    },
+    operations::{self, statement_text},
+    record::{Kind, Record, Statement},
+};
+use chancery_ipc::{CheckpointSigned, FaultReason, Open, ShownStatement, SignCheckpoint, StatementSigned};
 use chancery_transfer::statement::RESERVED_PREFIX;
 use cryptoki::session::Session;
+use prost::Message;
 
-use crate::{audit_key::AuditKey, fault::Failure};
+use crate::{audit_key::AuditKey, fault::Failure, operations::Operations};
 
 /// The note's text (C2SP tlog-checkpoint): origin, size, root.
-fn text(origin: &str, size: u64, root: &[u8; 32]) -> String {
+fn text(origin: &str, size: u64, root: &Hash) -> String {
     format!("{origin}\n{size}\n{}\n", STANDARD.encode(root))
 }
 
-/// What checkpoints may be signed.
-#[derive(Debug)]
-struct Progress {
-    floor: u64,
-    last: Option<(u64, [u8; 32])>,
+/// A tree: its size and root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tree {
+    size: u64,
+    root: Hash,
 }
 
-impl Progress {
-    /// Admits a checkpoint, which from then on counts as signed.
-    fn advance(&mut self, size: u64, root: [u8; 32]) -> Result<(), Failure> {
-        let refused = |why: String| Failure::new(FaultReason::CheckpointRefused, why);
-        if size < self.floor {
-            return Err(refused(format!("a checkpoint of size {size} is below {}, which is on disk", self.floor)));
-        }
-        match self.last {
-            Some((last, _)) if size < last => {
-                return Err(refused(format!("a checkpoint of size {size} is below {last}, which was signed")));
-            }
-            Some((last, other)) if size == last && root != other => {
-                return Err(refused(format!("another root was signed for size {size}: the log was forked")));
-            }
-            _ => {}
-        }
-        self.last = Some((size, root));
-        Ok(())
+/// The tree that the next checkpoint must extend: that of the newest note, or before the first the empty one, which only
+/// the process that ran the ceremony may begin with. `None`: no checkpoint is signed.
+pub(crate) fn last(request: &Open, audit_public_key: &[u8], after_ceremony: bool) -> Result<Option<Tree>, Failure> {
+    let note = &request.checkpoint;
+    if note.is_empty() {
+        return Ok(after_ceremony.then(|| Tree { size: 0, root: Frontier::default().root() }));
     }
+    let unusable = |why: String| {
+        let message = format!(
+            "the newest checkpoint is not one that this token's audit key signed for {:?} ({why}): the log's files and the \
+             token do not belong together, or the file was changed",
+            request.origin
+        );
+        Failure::new(FaultReason::CheckpointRefused, message)
+    };
+    if note.len() > MAX_NOTE {
+        return Err(unusable(format!("it is longer than {MAX_NOTE} bytes")));
+    }
+    let key = VerifierKey::from_spki(&request.origin, audit_public_key).map_err(|error| unusable(error.to_string()))?;
+    let Checkpoint { size, root, .. } = key.open_note(note).map_err(|error| unusable(error.to_string()))?;
+    Ok(Some(Tree { size, root }))
 }
 
-/// Signs checkpoints on a session of its own.
+/// Signs checkpoints and statements on a session of its own.
 #[derive(Debug)]
 pub(crate) struct CheckpointSigner {
     session: Session,
     key: AuditKey,
     origin: String,
-    progress: Progress,
+    /// See [`last`].
+    last: Option<Tree>,
 }
 
 impl CheckpointSigner {
-    pub(crate) fn new(session: Session, key: AuditKey, origin: String, floor: u64) -> Self {
-        Self { session, key, origin, progress: Progress { floor, last: None } }
+    pub(crate) fn new(session: Session, key: AuditKey, origin: String, last: Option<Tree>) -> Self {
+        Self { session, key, origin, last }
     }
 
-    pub(crate) fn sign(&mut self, request: &SignCheckpoint) -> Result<CheckpointSigned, Failure> {
-        let Ok(root) = <[u8; 32]>::try_from(request.root.as_slice()) else {
-            return Err(Failure::bad_request("a root hash has 32 bytes"));
-        };
-        self.progress.advance(request.size, root)?;
+    /// Signs a checkpoint that extends the last, and lets the statements count that its tree has.
+    pub(crate) fn sign(
+        &mut self,
+        operations: &Operations,
+        request: &SignCheckpoint,
+    ) -> Result<CheckpointSigned, Failure> {
+        let root = hash(&request.root).ok_or_else(|| Failure::bad_request("a root hash has 32 bytes"))?;
+        let tree = Tree { size: request.size, root };
+        extends(self.last, tree, &hashes(&request.consistency)?)?;
+        let shown = request.statements.iter().map(|shown| stands(shown, tree, operations));
+        let shown = shown.collect::<Result<Vec<_>, _>>()?;
+        self.last = Some(tree);
+        shown.iter().for_each(|statement| operations.shown(statement));
         let text = text(&self.origin, request.size, &root);
         let signature = self.key.sign(&self.session, &text, "signing a checkpoint")?;
         Ok(CheckpointSigned { signature })
     }
+
+    /// States which operations were made.
+    pub(crate) fn state(&self, operations: &Operations) -> Result<StatementSigned, Failure> {
+        let (incarnation, chain) = operations.chain();
+        let text = statement_text(&self.origin, incarnation, chain.operations(), chain.link());
+        let signature = self.key.sign(&self.session, &text, "signing a statement")?;
+        let (incarnation, running_hash) = (incarnation.to_vec(), chain.link().to_vec());
+        let signed = StatementSigned { incarnation, operations: chain.operations(), running_hash, signature };
+        operations.stated(recorded(signed.clone()));
+        Ok(signed)
+    }
 }
 
-/// Checks the origin line (C2SP tlog-checkpoint, signed-note). The audit key signs attestation statements too, whose first
-/// line no origin may resemble: docs/attestation.md, "Domain separation".
+/// As the log has it.
+fn recorded(signed: StatementSigned) -> Statement {
+    let StatementSigned { incarnation, operations, running_hash, signature } = signed;
+    Statement { incarnation, operations, running_hash, signature }
+}
+
+/// Whether a checkpoint of `tree` may follow the last.
+fn extends(last: Option<Tree>, tree: Tree, proof: &[Hash]) -> Result<(), Failure> {
+    let Some(last) = last else {
+        return Err(refused("no checkpoint was given when the token was opened, and so none can be extended"));
+    };
+    verify_consistency(last.size, &last.root, tree.size, &tree.root, proof).map_err(|error| {
+        let (size, last) = (tree.size, last.size);
+        refused(format!("a checkpoint of {size} records does not extend the last one, of {last}: {error}"))
+    })
+}
+
+/// The statement that a record of `tree` holds, which was signed here.
+fn stands(shown: &ShownStatement, tree: Tree, operations: &Operations) -> Result<Statement, Failure> {
+    let (index, path) = (shown.index, hashes(&shown.path)?);
+    let refused = |why: String| refused(format!("record {index} shows no statement: {why}"));
+    verify_inclusion(&leaf_hash(&shown.record), index, tree.size, &path, &tree.root)
+        .map_err(|error| refused(error.to_string()))?;
+    let record = Record::decode(&shown.record[..]).map_err(|error| refused(error.to_string()))?;
+    match record.statement {
+        Some(statement) if record.kind == i32::from(Kind::Statement) && operations.is_ours(&statement) => Ok(statement),
+        Some(_) => Err(refused(
+            "it holds one that this process has not signed, or has signed before one that it was shown".into(),
+        )),
+        None => Err(refused("it holds none".into())),
+    }
+}
+
+fn refused(why: impl Into<String>) -> Failure {
+    Failure::new(FaultReason::CheckpointRefused, why)
+}
+
+fn hash(bytes: &[u8]) -> Option<Hash> {
+    bytes.try_into().ok()
+}
+
+fn hashes(proof: &[Vec<u8>]) -> Result<Vec<Hash>, Failure> {
+    let hashes = proof.iter().map(|bytes| hash(bytes)).collect::<Option<Vec<_>>>();
+    hashes.ok_or_else(|| Failure::bad_request("a proof's hashes have 32 bytes each"))
+}
+
+/// Checks the origin line (C2SP tlog-checkpoint, signed-note). The audit key signs attestation statements and statements of
+/// operations too, whose first lines no origin may resemble: docs/attestation.md, "Domain separation".
 pub(crate) fn check_origin(origin: &str) -> Result<(), Failure> {
     if origin.is_empty()
         || origin.len() > 255
@@ -79,9 +158,10 @@ pub(crate) fn check_origin(origin: &str) -> Result<(), Failure> {
             "an origin has 1 to 255 bytes and no whitespace, control character or plus sign",
         ));
     }
-    if origin.starts_with(RESERVED_PREFIX) {
-        let message = format!("an origin does not begin with {RESERVED_PREFIX}: attestation statements do");
-        return Err(Failure::bad_request(message));
+    for reserved in [RESERVED_PREFIX, operations::RESERVED_PREFIX] {
+        if origin.starts_with(reserved) {
+            return Err(Failure::bad_request(format!("an origin does not begin with {reserved}: statements do")));
+        }
     }
     Ok(())
 }
@@ -103,20 +183,38 @@ mod tests {
     fn no_origin_begins_as_a_statement_does() {
         assert!(check_origin("log.example/a").is_ok());
         assert!(check_origin("example/chancery-attestation/v1").is_ok());
-        for origin in [chancery_transfer::statement::FIRST_LINE, RESERVED_PREFIX, "chancery-attestation/v2"] {
+        let attestation = chancery_transfer::statement::FIRST_LINE;
+        for origin in [attestation, RESERVED_PREFIX, "chancery-attestation/v2", operations::FIRST_LINE] {
             assert_eq!(check_origin(origin).unwrap_err().reason, FaultReason::BadRequest, "{origin}");
         }
     }
 
     #[test]
-    fn sizes_never_fall_and_one_size_has_one_root() {
-        let mut progress = Progress { floor: 5, last: None };
-        assert!(progress.advance(4, [1; 32]).is_err());
-        assert!(progress.advance(5, [1; 32]).is_ok());
-        assert!(progress.advance(5, [1; 32]).is_ok());
-        assert!(progress.advance(5, [2; 32]).is_err());
-        assert!(progress.advance(9, [3; 32]).is_ok());
-        assert!(progress.advance(8, [3; 32]).is_err());
-        assert!(progress.advance(9, [3; 32]).is_ok());
+    fn a_checkpoint_extends_the_last_one_or_is_refused() {
+        let leaves: Vec<_> = (0..3).map(|number| leaf_hash(&[number])).collect();
+        let tree = |leaves: &[Hash]| {
+            let mut tree = Frontier::default();
+            leaves.iter().for_each(|leaf| tree.push(*leaf));
+            Tree { size: tree.size(), root: tree.root() }
+        };
+        let [none, one, two, three] = [0, 1, 2, 3].map(|size| tree(&leaves[..size]));
+        let fork = tree(&[leaves[1], leaves[0]]);
+        assert!(extends(None, one, &[]).is_err(), "nothing to extend");
+        assert!(extends(Some(none), two, &[]).is_ok(), "the first");
+        assert!(extends(Some(one), two, &[leaves[1]]).is_ok());
+        assert!(extends(Some(two), two, &[]).is_ok(), "the same again");
+        assert!(extends(Some(two), three, &[leaves[2]]).is_ok());
+        for (last, next, proof) in [
+            (one, two, vec![]),
+            (one, two, vec![leaves[0]]),
+            (one, two, vec![leaves[1], leaves[1]]),
+            (two, fork, vec![]),
+            (fork, three, vec![leaves[2]]),
+            (three, two, vec![]),
+        ] {
+            let refused = extends(Some(last), next, &proof).unwrap_err();
+            assert_eq!(refused.reason, FaultReason::CheckpointRefused);
+            assert!(refused.message.contains(&last.size.to_string()), "{}", refused.message);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Every verb but those of the session threads and SignCheckpoint, one after the other, on one thread with its own
+//! Every verb but those of the session threads and of the checkpoints' thread, one after the other, on one thread with its own
 //! session. Making, destroying and wrapping keys is in `lifecycle`.
 //!
 //! **Invariants**: the library is loaded, sessions are opened and the login is made on this thread only. A process
@@ -73,7 +73,11 @@ impl Control {
             Verb::EnsureKek(request) => self.ensure_kek(request).map(Reply::KekReady),
             Verb::DestroyKek(request) => self.destroy_kek(request).map(Reply::KekDestroyed),
             Verb::Rewrap(request) => self.rewrap(request).map(Reply::Rewrapped),
-            Verb::UseKey(_) | Verb::CloseKey(_) | Verb::Random(_) | Verb::SignCheckpoint(_) => Err(not_open()),
+            Verb::UseKey(_)
+            | Verb::CloseKey(_)
+            | Verb::Random(_)
+            | Verb::SignCheckpoint(_)
+            | Verb::SignStatement(_) => Err(not_open()),
             verb => self.transfer(verb),
         }
     }
@@ -157,11 +161,13 @@ impl Control {
         let session = || pkcs11.open_ro_session(logged_in.slot).map_err(while_doing("opening a session"));
         let users = (0..request.sessions).map(|_| session().map(User::new)).collect::<Result<Vec<_>, _>>()?;
         let signer = AuditKey::of(&audit_key)?;
-        let mut checkpoints = CheckpointSigner::new(session()?, signer, request.origin, request.checkpoint_size);
+        let last = checkpoint::last(&request, &audit_key.public.der, self.ca.is_some())?;
+        let mut checkpoints = CheckpointSigner::new(session()?, signer, request.origin, last);
 
         self.ca = None;
         let transfers = Transfers::new(signer, &logged_in.token, &name, incarnation);
-        let running = Running::new(request.deployment, logged_in, users.len(), request.open_keys as usize, transfers);
+        let (threads, open_keys) = (users.len(), request.open_keys as usize);
+        let running = Running::new(request.deployment, logged_in, threads, open_keys, incarnation, transfers);
         self.shared.set_running(running);
         for (number, mut user) in users.into_iter().enumerate() {
             self.threads.push(start(&self.shared, format!("session-{number}"), move |shared, running| {
@@ -180,8 +186,9 @@ impl Control {
                     if let Ok(mut transfers) = running.transfers.try_lock() {
                         transfers.forget_expired();
                     }
-                    checkpoints.sign(&request).map(Reply::CheckpointSigned)
+                    checkpoints.sign(&running.operations, &request).map(Reply::CheckpointSigned)
                 }
+                Verb::SignStatement(_) => checkpoints.state(&running.operations).map(Reply::StatementSigned),
                 _ => Err(misdirected()),
             });
         })?);
@@ -246,7 +253,7 @@ fn missing(session: &Session, deployment: &str) -> Result<Failure, Failure> {
     Ok(Failure::new(FaultReason::DeploymentMissing, format!("the token lacks deployment {deployment:?}: {why}")))
 }
 
-fn not_open() -> Failure {
+pub(crate) fn not_open() -> Failure {
     Failure::bad_request("no token is open in this process")
 }
 

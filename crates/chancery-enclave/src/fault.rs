@@ -3,7 +3,7 @@
 //! **Invariants**: a message names the C function and the `CKR_` value and holds no secret; `maybe_performed` is true
 //! only when the operation itself (not its preparation) failed in a way that leaves its outcome open.
 
-use chancery_ipc::{Fault, FaultReason};
+use chancery_ipc::{Fault, FaultReason, Operation};
 use cryptoki::{
     context::Function,
     error::{Error, RvError},
@@ -16,13 +16,15 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// See [`Fault::maybe_performed`].
     pub(crate) maybe_performed: bool,
+    /// See [`Fault::operation`].
+    pub(crate) operation: Option<Box<Operation>>,
     /// The login, or the token itself, is gone: once open, the process must end.
     pub(crate) token_lost: bool,
 }
 
 impl Failure {
     pub(crate) fn new(reason: FaultReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), maybe_performed: false, token_lost: false }
+        Self { reason, message: message.into(), maybe_performed: false, operation: None, token_lost: false }
     }
 
     /// The request is malformed or came at the wrong time: a defect of chanceryd.
@@ -39,7 +41,8 @@ impl Failure {
 
 impl From<Failure> for Fault {
     fn from(failure: Failure) -> Self {
-        Self { reason: failure.reason.into(), message: failure.message, maybe_performed: failure.maybe_performed }
+        let Failure { reason, message, maybe_performed, operation, .. } = failure;
+        Self { reason: reason.into(), message, maybe_performed, operation }
     }
 }
 
@@ -188,6 +191,7 @@ fn from_library(doing: &str, error: &Error) -> Failure {
         reason,
         message: format!("{doing}: C_{function:?} gave {}{}", ckr_name(*value), advice(*value)),
         maybe_performed: is_the_deed(*function) && matches!(meaning, Meaning::TokenLost | Meaning::Failed),
+        operation: None,
         token_lost: meaning == Meaning::TokenLost,
     }
 }

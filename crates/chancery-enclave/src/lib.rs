@@ -3,12 +3,14 @@
 //! It is a child of `chanceryd` and speaks `chancery-ipc` over the Unix stream socket it was given as stdin.
 //! Reading path: [`run`] → `hardening` → `serve` (frames in, queues) → `control` (making, destroying and moving keys) and
 //! `using` (the session threads): `token_use` for keys of the token, `wrapped` and `opened` for keys of the enclave.
-//! Keys that come and go, and statements about them, are in `transfer`.
+//! Keys that come and go, and statements about them, are in `transfer`. What the log must show is in `operations`, and what it
+//! must not take back in `checkpoint`.
 //!
 //! **Invariants**
 //! * The process is hardened before it reads a byte, and holds the token's only login: tried once, never again.
 //! * Session threads never search the token for a key they have used before.
 //! * What a key is for is held against every use of it (`uses`), and stands in its template or its wrapping.
+//! * Every use of a private or secret key is a link of one chain (`operations`), and it goes on only while the log shows it.
 //! * A verb that carries a key version's name can't name a system key (`objects::version_id`).
 //! * It exits 0 at end of file, 75 once the token is lost, 76 after a protocol error, 70 after a panic.
 //!
@@ -34,6 +36,7 @@ mod login;
 mod memory;
 mod objects;
 mod opened;
+mod operations;
 mod queue;
 mod random;
 mod serve;

@@ -1,10 +1,11 @@
 //! Making, destroying and wrapping keys, on the control thread.
 //!
-//! **Invariants**: a key is made for a purpose that its algorithm serves; what may have been made in the token has a
-//! number. Key-encryption keys and wrapping are internal: they have none.
+//! **Invariants**: a key is made for a purpose that its algorithm serves; what may have been made is an operation of the
+//! chain (`operations`). Key-encryption keys and wrapping are internal: they are none.
 
 use std::sync::Arc;
 
+use chancery_audit::operations::GENERATE;
 use chancery_ipc::{
     DestroyKek, DestroyKey, EnsureKek, FaultReason, GenerateKey, KekDestroyed, KekReady, KeyAlgorithm, KeyDestroyed,
     KeyGenerated, KeyOrigin, KeyProtection, Rewrap, Rewrapped,
@@ -12,11 +13,11 @@ use chancery_ipc::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    control::Control,
+    control::{Control, not_open},
     fault::Failure,
     generate::{self, Wanted},
     kek::KekName,
-    objects,
+    objects, operations,
     software::SoftwareKey,
     uses,
     wrapped::{self, Context},
@@ -33,14 +34,24 @@ impl Control {
         if !uses::can_serve(algorithm, purpose) {
             return Err(Failure::bad_request(format!("keys of {algorithm:?} do not serve purpose {purpose:?}")));
         }
-        match request.protection() {
-            KeyProtection::Token => self.generate_in_token(request),
-            KeyProtection::Enclave => self.generate_in_enclave(request),
+        let shared = Arc::clone(&self.shared);
+        let begun = shared.running().ok_or_else(not_open)?.operations.begin()?;
+        let made = match request.protection() {
+            KeyProtection::Token => self.generate_in_token(&request),
+            KeyProtection::Enclave => self.generate_in_enclave(&request),
             KeyProtection::Unspecified => Err(Failure::bad_request("no protection is named")),
+        };
+        match made {
+            Ok((public_key, wrapped)) => {
+                let operation = begun.done(&request.version, GENERATE, operations::random());
+                Ok(KeyGenerated { version: request.version, public_key, operation, wrapped })
+            }
+            Err(failure) => Err(begun.failed(&request.version, GENERATE, failure)),
         }
     }
 
-    fn generate_in_token(&mut self, request: GenerateKey) -> Result<KeyGenerated, Failure> {
+    /// The public key, and nothing wrapped.
+    fn generate_in_token(&mut self, request: &GenerateKey) -> Result<(Vec<u8>, Vec<u8>), Failure> {
         let shared = Arc::clone(&self.shared);
         let (logged_in, running, maker) = self.parts()?;
         let (session, algorithm, purpose) = (&logged_in.session, request.algorithm(), request.purpose());
@@ -57,23 +68,13 @@ impl Control {
                 generate::destroy(session, &key.objects());
                 Err(Failure::new(FaultReason::TokenFault, "the process ends; the new key was destroyed"))
             }
-            Ok(key) => Ok(KeyGenerated {
-                version: request.version,
-                public_key: key.public_key(),
-                operation: running.operations.take(),
-                wrapped: Vec::new(),
-            }),
-            Err(failure) => {
-                if failure.maybe_performed {
-                    running.operations.take();
-                }
-                Err(failure)
-            }
+            Ok(key) => Ok((key.public_key(), Vec::new())),
+            Err(failure) => Err(failure),
         }
     }
 
-    /// The new key is not left open: whoever makes thousands would close the ones in use.
-    fn generate_in_enclave(&self, request: GenerateKey) -> Result<KeyGenerated, Failure> {
+    /// The public key, and the key wrapped. It is not left open: whoever makes thousands would close the ones in use.
+    fn generate_in_enclave(&self, request: &GenerateKey) -> Result<(Vec<u8>, Vec<u8>), Failure> {
         let (logged_in, running) = self.open_token()?;
         let session = &logged_in.session;
         let mut random = running.rng.on(session);
@@ -87,12 +88,7 @@ impl Control {
             public_key_sha256: &Sha256::digest(key.public_key_spki()),
         };
         let wrapped = wrapped::wrap(&running.keks, session, &mut random, request.kek_generation, &context, &secret)?;
-        Ok(KeyGenerated {
-            public_key: key.public_key_spki().to_vec(),
-            version: request.version,
-            operation: running.operations.take(),
-            wrapped,
-        })
+        Ok((key.public_key_spki().to_vec(), wrapped))
     }
 
     pub(crate) fn destroy(&mut self, request: &DestroyKey) -> Result<KeyDestroyed, Failure> {

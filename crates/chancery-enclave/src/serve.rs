@@ -1,6 +1,7 @@
 //! The conversation: one reader, the queues, one writer at a time, and every way it ends.
 //!
-//! **Invariants**: the reader never calls the library; what uses keys, and SignCheckpoint, have queues of their own, so
+//! **Invariants**: the reader never calls the library; what uses keys, and what signs checkpoints and
+//! statements, have queues of their own, so
 //! that a slow verb holds up neither; replies are whole frames, and none
 //! leaves once the keys are wiped. A full queue stops the reader.
 
@@ -28,10 +29,10 @@ use crate::{
     login::LoggedIn,
     objects::Directory,
     opened::OpenKeys,
+    operations::Operations,
     queue::{Queue, Shape},
     random::TokenRng,
     transfer::Transfers,
-    using::Operations,
     worker::{append, not_begun, work},
 };
 
@@ -77,6 +78,7 @@ impl Running {
         login: &LoggedIn,
         sessions: usize,
         open_keys: usize,
+        incarnation: [u8; 16],
         transfers: Transfers,
     ) -> Self {
         let directory = Arc::new(Directory::new(deployment));
@@ -86,7 +88,7 @@ impl Running {
             directory,
             open_keys: OpenKeys::new(open_keys),
             rng: TokenRng::new(login.has_rng),
-            operations: Operations::default(),
+            operations: Operations::new(incarnation),
             transfers: Mutex::new(transfers),
             uses: Queue::new(Shape { threads: sessions, bound: 4096, drain: 16 }, weight),
             checkpoints: Queue::new(Shape { threads: 1, bound: 64, drain: 1 }, weight),
@@ -166,7 +168,9 @@ impl Shared {
                     uses.push(request);
                     continue;
                 }
-                (Some(Verb::SignCheckpoint(_)), Some(running)) => running.checkpoints.push_all([request]),
+                (Some(Verb::SignCheckpoint(_) | Verb::SignStatement(_)), Some(running)) => {
+                    running.checkpoints.push_all([request])
+                }
                 _ => self.control.push_all([request]),
             };
             refused.extend(left);
@@ -273,6 +277,10 @@ fn weight(request: &Request) -> usize {
     match &request.verb {
         Some(Verb::UseKey(use_key)) => {
             256 + use_key.input.len() + use_key.associated_data.len() + use_key.key.wrapped.len()
+        }
+        Some(Verb::SignCheckpoint(sign)) => {
+            let records: usize = sign.statements.iter().map(|shown| shown.record.len() + 32 * shown.path.len()).sum();
+            256 + 32 * sign.consistency.len() + records
         }
         Some(Verb::SignDeploymentCertificate(sign)) => 256 + sign.tbs_certificate.len(),
         _ => 1024,

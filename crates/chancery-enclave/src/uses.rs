@@ -23,6 +23,11 @@ fn purpose_of(mechanism: Mechanism) -> KeyPurpose {
     }
 }
 
+/// Whether `mechanism` makes signatures.
+pub(crate) fn signs(mechanism: Mechanism) -> bool {
+    purpose_of(mechanism) == KeyPurpose::Sign
+}
+
 /// Whether `mechanism` is one for keys of `algorithm`.
 fn is_for(mechanism: Mechanism, algorithm: KeyAlgorithm) -> bool {
     use KeyAlgorithm as A;

@@ -1,10 +1,8 @@
 //! Using ordinary keys, on a session thread.
 //!
-//! **Invariants**: the use is judged by `uses` before a key is looked for; what may have been done with a key has a
-//! number of its own, and only that has one: a signature, a plaintext or a derived secret that nobody was given shows
-//! as a gap.
-
-use std::sync::atomic::{AtomicU64, Ordering};
+//! **Invariants**: the use is judged by `uses` before a key is looked for; what may have been done with a key is an
+//! operation of the chain (`operations`), and only that is one: a signature, a plaintext or a derived secret that nobody
+//! was given shows as a gap.
 
 use chancery_ipc::{CloseKey, FaultReason, KeyClosed, KeyProtection, KeyUsed, Mechanism, Random, RandomDrawn, UseKey};
 use cryptoki::session::Session;
@@ -14,22 +12,12 @@ use zeroize::Zeroizing;
 use crate::{
     fault::{Failure, UseError},
     opened::OpenKey,
+    operations,
     random::SystemRandom,
     serve::Running,
     token_use, uses,
     wrapped::{self, Context},
 };
-
-/// Counts private-key operations of this incarnation.
-#[derive(Debug, Default)]
-pub(crate) struct Operations(AtomicU64);
-
-impl Operations {
-    /// Takes the next number, beginning with 1.
-    pub(crate) fn take(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
-    }
-}
 
 /// One session and whether it has used a key of the token.
 #[derive(Debug)]
@@ -52,21 +40,24 @@ impl User {
     /// Uses a key as `request` asks for.
     pub(crate) fn use_key(&mut self, running: &Running, request: UseKey) -> Result<KeyUsed, Failure> {
         let mechanism = uses::check(&request)?;
+        let (key, word) = (&request.key.version, operations::word(mechanism, &request.input));
+        let begun = running.operations.begin()?;
         let used = match request.key.protection() {
             KeyProtection::Token => self.use_token_key(running, &request, mechanism),
             KeyProtection::Enclave => self.use_enclave_key(running, &request, mechanism),
             KeyProtection::Unspecified => Err(Failure::bad_request("no protection is named")),
         };
-        let mut used = used.inspect_err(|failure| {
-            if failure.maybe_performed {
-                running.operations.take();
-            }
-        })?;
+        let mut used = match used {
+            Ok(used) => used,
+            Err(failure) => return Err(begun.failed(key, word, failure)),
+        };
+        let input_sha256 = Sha256::digest(&request.input).into();
+        let commitment = operations::commitment(mechanism, word, &input_sha256, &used.output);
         Ok(KeyUsed {
-            input_sha256: Sha256::digest(&request.input).to_vec(),
+            operation: begun.done(key, word, commitment),
+            input_sha256: input_sha256.to_vec(),
             version: request.key.version,
             output: std::mem::take(&mut *used.output),
-            operation: running.operations.take(),
             first_on_handle: used.first,
         })
     }

@@ -74,6 +74,7 @@ pub(crate) fn append(replies: &mut Vec<u8>, id: u64, outcome: Result<response::R
             reason: FaultReason::TokenFault.into(),
             message: "the reply would be longer than a frame may be".into(),
             maybe_performed: true,
+            operation: None,
         };
         let short = Response { id, result: Some(response::Result::Fault(fault)) };
         encode(&short, replies).expect("a short message fits into a frame");

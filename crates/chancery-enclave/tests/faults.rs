@@ -42,7 +42,7 @@ impl Faulty {
     }
 
     fn sign_well(&self, enclave: &mut Enclave) -> u64 {
-        enclave.sign(&self.name, &self.key, Mechanism::Ecdsa, &[1; 32]).operation
+        enclave.sign(&self.name, &self.key, Mechanism::Ecdsa, &[1; 32]).operation.number
     }
 }
 
@@ -55,11 +55,14 @@ fn a_lost_token_is_answered_and_ends_the_process() {
     {
         faulty.faults("");
         let (mut enclave, _) = faulty.host.open(2);
-        faulty.sign_well(&mut enclave);
+        let signed = faulty.sign_well(&mut enclave);
         faulty.faults(&format!("{function} {value}"));
         let fault = enclave.fault(faulty.sign());
         assert_eq!(fault.reason(), FaultReason::TokenFault);
         assert_eq!(fault.maybe_performed, maybe, "{}", fault.message);
+        // What may have been signed has a number, the next one.
+        let number = fault.operation.map(|operation| operation.number);
+        assert_eq!(number, maybe.then_some(signed + 1));
         assert!(fault.message.contains("CKR_") && fault.message.contains("C_Sign"), "{}", fault.message);
         assert!(enclave.receive().is_none());
         assert_eq!(enclave.wait().code(), Some(75));

@@ -100,7 +100,7 @@ fn uses_are_counted_and_the_first_since_opening_is_marked() {
     enclave.ensure_kek(1);
     let made = enclave.make_p256(&version(1));
     let mut used = |verb| match enclave.call(verb) {
-        Reply::KeyUsed(used) => Ok((used.operation, used.first_on_handle)),
+        Reply::KeyUsed(used) => Ok((used.operation.number, used.first_on_handle)),
         Reply::Fault(fault) => Err(fault.reason()),
         other => panic!("{other:?}"),
     };
@@ -110,7 +110,7 @@ fn uses_are_counted_and_the_first_since_opening_is_marked() {
     assert_eq!(used(made.sign()), Ok((3, false)));
     assert!(close(&mut enclave, &made));
     let Reply::KeyUsed(again) = enclave.call(made.sign_opening()) else { panic!() };
-    assert_eq!((again.operation, again.first_on_handle), (4, true));
+    assert_eq!((again.operation.number, again.first_on_handle), (4, true));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn everything_at_once() {
         match enclave.receive().expect("the enclave lives").result.unwrap() {
             Reply::KeyUsed(used) => {
                 signed += u32::from(used.output.len() == 64);
-                assert!(operations.insert(used.operation));
+                assert!(operations.insert(used.operation.number));
                 if operations.len() % 200 == 0 && used.output.len() == 64 {
                     let key = keys.iter().find(|key| key.key.version == used.version).unwrap();
                     assert!(openssl_accepts(&key.public_key, &[1; 32], &ecdsa_der(&used.output), &["pkeyutl"]));
@@ -192,7 +192,7 @@ fn everything_at_once() {
             }
             Reply::KeyGenerated(new) => {
                 generated += 1;
-                assert!(operations.insert(new.operation));
+                assert!(operations.insert(new.operation.number));
             }
             Reply::KeyDestroyed(destroyed) => assert_eq!(destroyed.objects, 2),
             Reply::KeyClosed(_) | Reply::Rewrapped(_) => {}

@@ -87,7 +87,7 @@ fn a_key_needs_its_generation() {
     enclave.refused(wanted(2), FaultReason::KekNotFound);
     // Nothing was counted.
     let Reply::KeyGenerated(made) = enclave.call(wanted(1)) else { panic!() };
-    assert_eq!(made.operation, 1);
+    assert_eq!(made.operation.number, 1);
 }
 
 #[test]

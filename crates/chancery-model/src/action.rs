@@ -73,8 +73,17 @@ crate::words! {
         IssueCertificate = "IssueCertificate",
         /// `AuditService.ListRecords`.
         ListRecords = "ListRecords",
-        /// `AuditService.GetCheckpoint`.
+        /// `AuditService.TailRecords`.
+        TailRecords = "TailRecords",
+        /// `AuditService.GetCheckpoint`: on the organization.
         GetCheckpoint = "GetCheckpoint",
+        /// `AuditService.GetInclusionProof`: on the organization; the record itself goes to who made it, and to those who
+        /// may `ListRecords`.
+        GetInclusionProof = "GetInclusionProof",
+        /// `AuditService.GetConsistencyProof`: on the organization.
+        GetConsistencyProof = "GetConsistencyProof",
+        /// `AdminService.AddCosignature`: on the organization.
+        AddCosignature = "AddCosignature",
         /// `AdminService.GetOrganization`: on the organization.
         GetOrganization = "GetOrganization",
         /// `AdminService.UpdateOrganization`: on the organization.

@@ -96,7 +96,11 @@ pub(super) fn circumstances(action: Action) -> &'static [(&'static str, Kind)] {
         | Action::BindCertificate
         | Action::ListKeys
         | Action::ListRecords
+        | Action::TailRecords
         | Action::GetCheckpoint
+        | Action::GetInclusionProof
+        | Action::GetConsistencyProof
+        | Action::AddCosignature
         | Action::GetKeyUsage
         | Action::GetOrganization
         | Action::UpdateOrganization

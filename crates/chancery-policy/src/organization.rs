@@ -27,18 +27,17 @@ impl OrganizationSet {
     /// [`PolicyError`] when any of it can't be used: then none is. Findings are in a file named `policies`.
     pub fn parse(organization: OrganizationName, text: String) -> Result<Self, PolicyError> {
         let covering = Covering::new(&parse::organization(&organization, &text)?);
-        let mut hash = Sha256::new();
-        hash.update(b"chancery organization policy set v1\n");
-        for part in [&format!("{organization}/policies"), &text] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        Ok(Self { hash: hash.finalize().into(), organization, text, covering })
+        Ok(Self { hash: hash(&organization, &text), organization, text, covering })
     }
 
     /// Whose.
     pub fn organization(&self) -> &OrganizationName {
         &self.organization
+    }
+
+    /// What the log calls it: `organizations/{organization}/policies`.
+    pub fn path(&self) -> String {
+        path(&self.organization)
     }
 
     /// Cedar, as it was given.
@@ -57,6 +56,22 @@ impl OrganizationSet {
     pub fn hash(&self) -> [u8; 32] {
         self.hash
     }
+}
+
+/// What the log calls an organization's policies.
+fn path(organization: &OrganizationName) -> String {
+    format!("{organization}/policies")
+}
+
+/// As [`OrganizationSet::hash`].
+pub(super) fn hash(organization: &OrganizationName, text: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"chancery organization policy set v1\n");
+    for part in [&path(organization), text] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// Whose it is and the hash; not the text.

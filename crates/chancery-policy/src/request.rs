@@ -59,7 +59,7 @@ pub enum Resource {
         /// The organization that runs it: the platform operator's.
         organization: OrganizationName,
     },
-    /// The audit records of an organization: `ListRecords`.
+    /// The audit records of an organization: `ListRecords`, `TailRecords`.
     Log {
         /// Whose.
         organization: OrganizationName,

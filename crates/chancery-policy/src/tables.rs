@@ -124,7 +124,9 @@ impl World {
             Ok(organization) if resource_kind(action) == ResourceKind::Deployment => {
                 Resource::Deployment { organization }
             }
-            Ok(organization) if action == Action::ListRecords => Resource::Log { organization },
+            Ok(organization) if [Action::ListRecords, Action::TailRecords].contains(&action) => {
+                Resource::Log { organization }
+            }
             Ok(organization) => Resource::Organization {
                 name: organization,
                 enrolling_roles: self.enrolling.get(name).cloned().unwrap_or_default(),

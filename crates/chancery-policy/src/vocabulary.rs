@@ -134,6 +134,9 @@ pub(super) fn resource_kind(action: Action) -> ResourceKind {
         | Action::GenerateRandom
         | Action::ListKeys
         | Action::GetCheckpoint
+        | Action::GetInclusionProof
+        | Action::GetConsistencyProof
+        | Action::AddCosignature
         | Action::GetOrganization
         | Action::UpdateOrganization
         | Action::AddTrustAnchor
@@ -162,7 +165,7 @@ pub(super) fn resource_kind(action: Action) -> ResourceKind {
         Action::CreateOrganization | Action::ListOrganizations | Action::ReloadPolicies | Action::GetTokenStatus => {
             ResourceKind::Deployment
         }
-        Action::ListRecords => ResourceKind::Log,
+        Action::ListRecords | Action::TailRecords => ResourceKind::Log,
         Action::Sign
         | Action::Verify
         | Action::GetPublicKey

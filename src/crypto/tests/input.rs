@@ -3,7 +3,7 @@
 use super::{bare_spki, ml_dsa};
 use crate::{
     crypto::tests::openssl::Openssl,
-    crypto::{Form, Input, InputError, PublicKey, Signable, hash},
+    crypto::{Form, Input, InputError, PublicKey, Signable, for_enclave, hash},
     model::{Algorithm, Hash, RsaPadding, SignatureFormat},
 };
 use chancery_ipc::Mechanism as Enclave;
@@ -61,12 +61,12 @@ fn what_does_not_fit_the_algorithm_is_refused() {
 fn the_enclave_is_told_to_sign_what_the_algorithm_signs() {
     let openssl = Openssl::new();
     let der = |key: &PublicKey| Form::new(key.algorithm(), SignatureFormat::Der, None).unwrap();
-    let asked = |input: &Input, key: &PublicKey| input.for_enclave(der(key));
+    let asked = |input: &Input, key: &PublicKey| for_enclave(input, der(key));
     let p256 = key(&openssl, Algorithm::EcP256);
     let input = message(None).fit(&p256, None).unwrap();
     assert_eq!(asked(&input, &p256), (Enclave::Ecdsa, hash(Hash::Sha256, b"message")));
     let eos = Form::new(Algorithm::EcP256, SignatureFormat::Eos, None).unwrap();
-    assert_eq!(input.for_enclave(eos), (Enclave::EcdsaCanonical, hash(Hash::Sha256, b"message")));
+    assert_eq!(for_enclave(&input, eos), (Enclave::EcdsaCanonical, hash(Hash::Sha256, b"message")));
     let rsa = key(&openssl, Algorithm::Rsa2048);
     for (hash, mechanism) in [
         (Hash::Sha256, Enclave::RsaPssSha256),
@@ -104,7 +104,7 @@ fn ml_dsa_signatures_of_another_implementation_verify() {
         let key = PublicKey::parse(algorithm, &spki).unwrap();
         assert_eq!(key.bits(), public);
         let input = message(None).fit(&key, None).unwrap();
-        assert_eq!(input.for_enclave(Form::new(algorithm, SignatureFormat::Der, None).unwrap()).0, Enclave::MlDsa);
+        assert_eq!(for_enclave(&input, Form::new(algorithm, SignatureFormat::Der, None).unwrap()).0, Enclave::MlDsa);
         assert!(key.verify(&input, &signature), "{algorithm}");
         let other = Signable::Message { hash: None, value: b"Message".to_vec(), user_id: None };
         assert!(!key.verify(&other.fit(&key, None).unwrap(), &signature));

@@ -3,7 +3,7 @@
 use super::{bare_spki, ml_dsa, secp256k1};
 use crate::{
     crypto::tests::openssl::{ALGORITHMS, Openssl},
-    crypto::{KeyForms, PublicKey, key_forms::with_checksum, sha256},
+    crypto::{KeyForms, PublicKey, sha256, with_checksum},
     model::Algorithm,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

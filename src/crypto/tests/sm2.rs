@@ -3,8 +3,8 @@
 use crate::{
     crypto::tests::openssl::{Key, Openssl},
     crypto::{
-        EncryptionError, Form, PublicKey, Signable, Sm2CiphertextError, encrypt_to, sm2_ciphertext::to_der,
-        sm2_ciphertext_from,
+        EncryptionError, Form, PublicKey, Signable, Sm2CiphertextError, encrypt_to, sm2_ciphertext_from,
+        sm2_ciphertext_to_der,
     },
     model::{Algorithm, Hash, SignatureFormat},
 };
@@ -87,7 +87,7 @@ fn openssl_decrypts_what_is_encrypted_to_sm2_keys() {
         let joined = sm2_ciphertext_from(&ciphertext).unwrap();
         assert_eq!((joined[0], joined.len()), (4, 97 + length));
         assert_eq!(sm2_ciphertext_from(&joined).as_ref(), Ok(&joined));
-        assert_eq!(to_der(&joined), Some(ciphertext));
+        assert_eq!(sm2_ciphertext_to_der(&joined), Some(ciphertext));
     }
     for (plain, label) in [(vec![], &b""[..]), (vec![1; 4097], b""), (vec![1], b"label")] {
         assert!(encrypt_to(&key, &plain, label).is_err());
@@ -104,7 +104,7 @@ fn ciphertexts_of_openssl_and_of_the_standard_are_taken_in_one_encoding_each() {
          21886CA989CA9C7D58087307CA93092D651EFA",
     );
     assert_eq!(sm2_ciphertext_from(&standard).as_ref(), Ok(&standard));
-    let der = to_der(&standard).unwrap();
+    let der = sm2_ciphertext_to_der(&standard).unwrap();
     assert_eq!(sm2_ciphertext_from(&der).as_ref(), Ok(&standard));
 
     let openssl = Openssl::new();
@@ -116,7 +116,7 @@ fn ciphertexts_of_openssl_and_of_the_standard_are_taken_in_one_encoding_each() {
         openssl.run("pkeyutl -encrypt -pubin -inkey @ -in @ -out @", &[&public, &openssl.file(b"x"), &made]);
         let theirs = fs::read(&made).unwrap();
         let joined = sm2_ciphertext_from(&theirs).unwrap();
-        assert_eq!(to_der(&joined), Some(theirs));
+        assert_eq!(sm2_ciphertext_to_der(&joined), Some(theirs));
     }
 
     let with = |at: usize, value: u8| {

@@ -82,7 +82,10 @@ pub(super) async fn get_token_status(
     let peer = peer(&request)?;
     let admitted = parts.admission.admit(&peer, Action::GetTokenStatus, Target::Deployment).await;
     let _granted = admitted.map_err(|error| status(&error))?;
-    let Some(opened) = parts.enclave.opened() else { return Ok(Response::new(v1::TokenStatus::default())) };
+    let audit_log_problem = parts.admission.audit().problem().unwrap_or_default();
+    let Some(opened) = parts.enclave.opened() else {
+        return Ok(Response::new(v1::TokenStatus { audit_log_problem, ..v1::TokenStatus::default() }));
+    };
     let token = opened.token.clone();
     Ok(Response::new(v1::TokenStatus {
         open: true,
@@ -91,5 +94,6 @@ pub(super) async fn get_token_status(
         serial: token.serial,
         manufacturer: token.manufacturer,
         library_version: opened.library.clone(),
+        audit_log_problem,
     }))
 }

@@ -2,6 +2,7 @@
 
 mod anchors;
 mod approvals;
+mod cosignatures;
 mod limits;
 mod organizations;
 mod policies;
@@ -209,6 +210,13 @@ impl AdminService for Service {
 
     async fn get_key_usage(&self, request: Request<v1::GetKeyUsageRequest>) -> Result<Response<v1::KeyUsage>, Status> {
         approvals::get_key_usage(&self.parts, request).await
+    }
+
+    async fn add_cosignature(
+        &self,
+        request: Request<v1::AddCosignatureRequest>,
+    ) -> Result<Response<v1::AddCosignatureResponse>, Status> {
+        cosignatures::add_cosignature(&self.parts, request).await
     }
 
     type SimulatePoliciesStream = policies::Changes;

@@ -111,11 +111,11 @@ impl Keys {
         what: Scheduled,
         entry: &KeyEntry,
         (version, rows): (&KeyVersionName, Vec<Row>),
-        material: Option<Fresh>,
+        mut material: Option<Fresh>,
     ) -> Result<(), Error> {
         let mut draft = Draft::scheduled_outcome(what, &entry.key).resource(version);
-        if let Some(fresh) = &material {
-            draft = draft.witness(&fresh.witness).after(fresh.intent.index);
+        if let Some(fresh) = &mut material {
+            draft = draft.witness(fresh.witness.take()).after(fresh.intent.index);
         }
         let entered = self.enter(what, entry, draft, rows).await;
         if let (Err(_), Some(fresh)) = (&entered, material) {

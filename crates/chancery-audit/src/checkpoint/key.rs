@@ -58,6 +58,11 @@ pub enum KeyError {
     /// The algorithm is neither Ed25519 nor ECDSA P-256 in our encoding.
     #[error("only Ed25519 and ECDSA P-256 keys can sign checkpoints")]
     Algorithm,
+    /// The key is no witness's.
+    #[error(
+        "a witness's key is of type 0x04 (cosignature/v1, Ed25519), and this is none; `chancery audit witness init` makes one"
+    )]
+    NotAWitness,
     /// The public key is not a valid, canonically encoded point of its curve.
     #[error("the public key is invalid or not canonically encoded")]
     PublicKey,
@@ -100,7 +105,17 @@ impl VerifierKey {
     }
 }
 
-fn check_name(name: &str) -> Result<(), KeyError> {
+impl VerifierKey {
+    /// Of the two ECDSA signatures that are as good as each other, (r, s) and (r, n - s), the one with the smaller s.
+    pub(super) fn normalized(&self, signature: &[u8]) -> Vec<u8> {
+        match (&self.algorithm, p256::ecdsa::Signature::from_der(signature)) {
+            (Algorithm::EcdsaP256(_), Ok(ecdsa)) => ecdsa.normalize_s().to_der().as_bytes().to_vec(),
+            _ => signature.to_vec(),
+        }
+    }
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), KeyError> {
     if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+') {
         return Err(KeyError::Name(name.to_owned()));
     }
@@ -115,15 +130,17 @@ fn decode(encoded: &[u8]) -> Result<Algorithm, KeyError> {
         return if canonical.as_bytes() == spki { Ok(Algorithm::EcdsaP256(key)) } else { Err(KeyError::PublicKey) };
     }
     match encoded.split_first() {
-        Some((&ED25519, key)) => {
-            let bytes = key.try_into().map_err(|_| KeyError::PublicKey)?;
-            let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::PublicKey)?;
-            // Some points have a second, unreduced encoding, and from_bytes keeps what it was given.
-            let canonical = key.to_edwards().compress().as_bytes() == bytes;
-            if canonical && !key.is_weak() { Ok(Algorithm::Ed25519(key)) } else { Err(KeyError::PublicKey) }
-        }
+        Some((&ED25519, key)) => ed25519(key.try_into().map_err(|_| KeyError::PublicKey)?).map(Algorithm::Ed25519),
         _ => Err(KeyError::Algorithm),
     }
+}
+
+/// A public key that is canonically encoded and not of small order.
+pub(super) fn ed25519(bytes: &[u8; 32]) -> Result<ed25519_dalek::VerifyingKey, KeyError> {
+    let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::PublicKey)?;
+    // Some points have a second, unreduced encoding, and from_bytes keeps what it was given.
+    let canonical = key.to_edwards().compress().as_bytes() == bytes;
+    if canonical && !key.is_weak() { Ok(key) } else { Err(KeyError::PublicKey) }
 }
 
 /// The vkey text: `name+keyid+base64(type ‖ key)`, the key id as 8 lower-case hex digits.

@@ -2,21 +2,27 @@
 //!
 //! **Invariants**
 //! * [`VerifierKey::open_note`] hands out a checkpoint only after its signature verified and its origin is the key's name.
-//! * Lines signed by keys we do not know (witness cosignatures) are ignored, and never make a note valid.
+//! * Lines signed by keys we do not know are ignored, and never make a note valid.
 //! * Base64 and numbers have one accepted form each, so a changed byte cannot leave a note the same.
 //!
-//! **Not here**: making signatures (the enclave), the rules of what may be signed (a log never signs two checkpoints that
-//! contradict each other), verifying witnesses.
+//! **Not here**: the log's own signatures (the enclave makes them), the rules of what it may sign (a log never signs two
+//! checkpoints that contradict each other).
 
+mod cosignature;
+mod extension;
 mod key;
 mod note;
+mod policy;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
+pub use cosignature::{Cosignature, WitnessKey, WitnessSigner, lines, with_line};
+pub use extension::Contradiction;
 pub use key::{KeyError, VerifierKey};
 pub use note::{MAX_NOTE, MAX_SIGNATURES};
+pub use policy::{Cosigned, MAX_POLICY, MAX_WITNESSES, PolicyError, PolicyProblem, Verdict, Witness, WitnessPolicy};
 
 use crate::merkle::Hash;
 

@@ -18,7 +18,7 @@ pub const MAX_NOTE: usize = 1 << 20;
 pub const MAX_SIGNATURES: usize = 100;
 
 /// What every signature line begins with: an em dash and a space.
-const DASH: &str = "\u{2014} ";
+pub(super) const DASH: &str = "\u{2014} ";
 
 impl VerifierKey {
     /// The full signed note of `checkpoint`, from a signature over its text that was made elsewhere: 64 bytes for Ed25519,
@@ -26,6 +26,29 @@ impl VerifierKey {
     pub fn sign_note(&self, checkpoint: &Checkpoint, signature: &[u8]) -> String {
         let blob = [&self.key_id()[..], signature].concat();
         format!("{}\n{DASH}{} {}\n", checkpoint.text(), self.name(), STANDARD.encode(blob))
+    }
+
+    /// The note with this key's signature alone, in the one form that it has for this checkpoint and signature: no other
+    /// signature line, and the smaller s of an ECDSA signature. A note with extension lines has no such form.
+    pub fn own_note(&self, note: &str) -> Result<String, CheckpointError> {
+        let checkpoint = self.open_note(note)?;
+        let (text, signatures) = split(note)?;
+        if text != checkpoint.text() {
+            return Err(CheckpointError::Body("it has extension lines, which a log does not write"));
+        }
+        for line in signatures.split_terminator('\n') {
+            let (name, key_id, signature) = signature_line(line)?;
+            // It was verified above, as every line of this key.
+            if name == self.name() && key_id == self.key_id() {
+                return Ok(self.sign_note(&checkpoint, &self.normalized(&signature)));
+            }
+        }
+        Err(CheckpointError::NotSigned { name: self.name().to_owned(), key_id: self.key_id() })
+    }
+
+    /// The checkpoint in a note whose signatures were not looked at.
+    pub(crate) fn unproven(note: &str) -> Result<Checkpoint, CheckpointError> {
+        Checkpoint::parse(split(note)?.0)
     }
 
     /// The checkpoint in `note`, if this key signed it and its origin is the key's name.
@@ -61,7 +84,7 @@ impl VerifierKey {
 }
 
 /// A note's text (with its newline) and its block of signature lines.
-fn split(note: &str) -> Result<(&str, &str), CheckpointError> {
+pub(super) fn split(note: &str) -> Result<(&str, &str), CheckpointError> {
     if note.len() > MAX_NOTE {
         return Err(CheckpointError::Note("it is longer than 1 MiB"));
     }
@@ -84,7 +107,7 @@ fn split(note: &str) -> Result<(&str, &str), CheckpointError> {
 }
 
 /// Name, key id and signature of one line, `— name base64(key id ‖ signature)`.
-fn signature_line(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), CheckpointError> {
+pub(super) fn signature_line(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), CheckpointError> {
     let malformed = CheckpointError::Note("a signature line must be an em dash, a name and base64");
     let parsed = line.strip_prefix(DASH).and_then(|rest| rest.split_once(' ')).and_then(|(name, base64)| {
         let blob = STANDARD.decode(base64).ok()?;

@@ -104,6 +104,23 @@ pub enum Fault {
         /// Where the segment before begins: up to there, its own header agreed.
         since: u64,
     },
+    /// The snapshot's tree is not the one that the first segment goes on from.
+    #[error(
+        "records 0 to {} are archived, and their snapshot's tree is not the one that this segment goes on from: one of \
+         the two was changed. Restore it, or put the archived segments back into the log's directory",
+        .records.saturating_sub(1)
+    )]
+    SnapshotTree {
+        /// The snapshot's number of records.
+        records: u64,
+    },
+    /// No signed record has the snapshot's hash.
+    #[error(
+        "no ArchiveLog record that the checkpoint signs has this snapshot's hash, or the newest has another: it was \
+         changed. Put the archived segments back into the log's directory: a log that begins with record 0 needs no \
+         snapshot"
+    )]
+    SnapshotUnproven,
     /// A segment with a successor has bytes after its last frame.
     #[error(
         "the segment goes on with zeroes after its last record, though another segment follows: it was changed after it \
@@ -193,4 +210,102 @@ pub enum Fault {
         /// The operation's number.
         operation: u64,
     },
+    /// A commitment without an operation.
+    #[error("the record has the enclave's commitment, and counts no operation")]
+    CommitmentAlone,
+    /// An operation in a record that is no outcome of one.
+    #[error(
+        "the record counts an enclave operation, and is no outcome: an operation stands where it succeeded, failed or may \
+         have failed, and nowhere else"
+    )]
+    OperationOutsideOutcome,
+    /// An operation of which it is not said what it was.
+    #[error("the record counts an enclave operation, and names no mechanism")]
+    NoMechanism,
+    /// An operation with something that is no key version.
+    #[error("the record counts an enclave operation, and {resource:?} is no key version")]
+    OperationResource {
+        /// What the record names.
+        resource: String,
+    },
+    /// A signature in a record that says that it was not released.
+    #[error("the record has a signature, and says that its operation failed")]
+    SignatureOfFailure,
+    /// A signature or another use without an operation, though earlier records have theirs.
+    #[error("the record has a signature, or a use of a key that succeeded, and counts no enclave operation")]
+    ReleasedAlone,
+    /// An operation without a commitment, though an earlier one had one.
+    #[error("operation {operation} of this enclave process has no commitment, though earlier records have theirs")]
+    NoCommitment {
+        /// The operation's number.
+        operation: u64,
+    },
+    /// The process's chain went on without the operation, or without commitments.
+    #[error(
+        "operation {operation} of this enclave process stands here, long after it was passed over: records were \
+         inserted or reordered"
+    )]
+    OperationLate {
+        /// The operation's number.
+        operation: u64,
+    },
+    /// More operations than an enclave makes without a statement that it was shown.
+    #[error(
+        "this enclave process made operation {operation}, and had stated {since} before: it never goes on for so long, so \
+         statements of it were removed"
+    )]
+    Unstated {
+        /// The operation's number, or how many a statement states.
+        operation: u64,
+        /// What it stated last.
+        since: u64,
+    },
+    /// A statement that the audit key did not sign.
+    #[error("the enclave's statement is not signed by the log's key: it was changed, or made by somebody else")]
+    StatementSignature,
+    /// A statement of a process whose operations have no commitments.
+    #[error("this enclave process makes statements, and its operations have no commitments: they were removed")]
+    StatementWithoutCommitments,
+    /// A statement of fewer operations than the one before.
+    #[error("this enclave process stated {before} operations before and {now} here: statements were reordered")]
+    StatementBackwards {
+        /// What it had stated.
+        before: u64,
+        /// What it states here.
+        now: u64,
+    },
+    /// The chain over the recorded operations has another last link.
+    #[error(
+        "the enclave states other operations than the records show: one of its operations {} to {operations} was \
+         changed", .since.saturating_add(1)
+    )]
+    StatementLink {
+        /// What is stated.
+        operations: u64,
+        /// Up to there, records and statements agree.
+        since: u64,
+    },
+    /// Operations that must have a record.
+    #[error(
+        "operations without a record: {first} to {last} of enclave process {incarnation}{}, which stated them and went \
+         on{}: their records were never written, or were removed",
+        .after_record.map_or(String::new(), |record| format!(", after record {record}")),
+        match .holes { 0 | 1 => String::new(), holes => format!("; {holes} such holes") }
+    )]
+    OperationsMissing {
+        /// The process, in hex.
+        incarnation: String,
+        /// The first that is missing.
+        first: u64,
+        /// The last of that hole.
+        last: u64,
+        /// The record of the operation before.
+        after_record: Option<u64>,
+        /// How many holes the process has.
+        holes: usize,
+    },
+
+    /// What the record says contradicts what earlier ones said; found by whoever knows what records mean.
+    #[error("{0}")]
+    Contradiction(String),
 }

@@ -1,31 +1,118 @@
 //! Offline verification of a log, from its files' bytes and the audit key alone.
 //!
-//! Give [`Verifier`] the key and the newest checkpoint note, then every segment in order, then ask it to finish. It holds
-//! no record longer than it looks at it: memory grows with the number of intents and of enclave restarts only.
+//! Give [`Verifier`] the key and the newest checkpoint note, then every segment in order, then ask it to finish. Records
+//! are read, hashed and judged by themselves on all processors; what needs those before them comes after, in order, while
+//! the next ones are being read.
 //!
 //! **Invariants**
 //! * A [`Report`] exists only if every byte of every segment was accounted for and the records up to the checkpoint hash to
 //!   the signed root.
-//! * The first error is final: a verifier that failed keeps failing with it.
+//! * The first error is final: a verifier that failed keeps failing with it. It is the first in the order of records,
+//!   whoever found it when.
+//! * No more than two batches of records are held at a time: memory grows with the number of intents, of enclave processes
+//!   and of holes in their counts only.
 //!
-//! **Not here**: reading directories, rereading a live log's last frame, repairing (docs/audit-log.md says who may), the
-//! signatures inside records, statements and witnesses' cosignatures.
+//! **Not here**: reading directories, rereading a live log's last frame, repairing (docs/audit-log.md says who may), what
+//! states and decisions mean and the signatures inside records (chancery-verifier), witnesses' cosignatures.
 
 mod error;
+mod numbers;
 mod operations;
+mod parallel;
+mod place;
 mod records;
 mod report;
+
+use std::{panic::resume_unwind, thread};
 
 use sha2::{Digest, Sha256};
 
 pub use error::{Fault, VerifyError};
-pub use report::Report;
+pub use operations::{Missing, UNSTATED};
+pub use parallel::spread;
+pub use report::{EnclaveProcess, Hole, OpenIntent, Report};
 
 use crate::checkpoint::{CheckpointError, VerifierKey};
-use crate::merkle::{Frontier, leaf_hash};
+use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::record::Record;
-use crate::segment::{CHECKPOINT_FILE, Frames, Header, SegmentError, parse_file_name};
+use crate::segment::{CHECKPOINT_FILE, FRAME_OVERHEAD, Frame, Frames, Header, SegmentError, parse_file_name};
+use crate::snapshot::{self, Archived, Snapshot};
+use place::Place;
 use records::Records;
+
+/// Records that are read and judged at a time.
+const BATCH: usize = 4096;
+
+/// A record as it was read.
+#[derive(Clone, Debug)]
+pub struct Entry<'s> {
+    /// Where its frame begins in the segment.
+    pub offset: usize,
+    /// Its stored bytes.
+    pub stored: &'s [u8],
+    /// Its leaf in the tree.
+    pub leaf: Hash,
+    /// What it says.
+    pub record: Record,
+}
+
+impl Entry<'_> {
+    /// Where its frame ends in the segment.
+    pub fn end(&self) -> usize {
+        self.offset + FRAME_OVERHEAD + self.stored.len()
+    }
+}
+
+/// Entries up to the first that can't be read, and why it can't.
+struct Batch<'s> {
+    entries: Vec<Entry<'s>>,
+    stopped: Option<(u64, usize, Fault)>,
+    /// No frame follows.
+    last: bool,
+}
+
+impl<'s> Batch<'s> {
+    /// Reads the next frames, and judges their records by themselves.
+    fn read(frames: &mut Frames<'s>, key: &VerifierKey) -> Self {
+        let mut taken = Vec::with_capacity(BATCH);
+        let mut stopped = None;
+        while taken.len() < BATCH {
+            match frames.next() {
+                Some(Ok(frame)) => taken.push(frame),
+                Some(Err(error)) => {
+                    stopped = Some(unreadable(frames.next_index(), error));
+                    break;
+                }
+                None => break,
+            }
+        }
+        let last = taken.len() < BATCH;
+        let read = spread(&taken, |frame: &Frame<'s>| {
+            let (leaf, record) = (leaf_hash(frame.record), records::read(frame.index, frame.record, key));
+            record.map(|record| Entry { offset: frame.offset, stored: frame.record, leaf, record })
+        });
+        let mut entries = Vec::with_capacity(read.len());
+        for (frame, entry) in taken.iter().zip(read) {
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err(fault) => {
+                    stopped = Some((frame.index, frame.offset, fault));
+                    break;
+                }
+            }
+        }
+        Self { entries, last: last || stopped.is_some(), stopped }
+    }
+}
+
+/// Where a frame can't be read, and why.
+fn unreadable(index: u64, error: SegmentError) -> (u64, usize, Fault) {
+    match error {
+        SegmentError::Torn { offset, .. } => (index, offset, Fault::Torn),
+        SegmentError::DirtyTail { offset, .. } => (index, offset, Fault::DirtyTail),
+        header => (index, 0, Fault::Header(header)),
+    }
+}
 
 /// Verifies one log. To verify a log that is being written, clone the verifier before its last segment and verify the
 /// clone: if its end is torn, reread the file and try with another clone before calling it damage.
@@ -35,7 +122,10 @@ pub struct Verifier {
     origin_hash: [u8; 32],
     tree: Frontier,
     records: Records,
+    missing: Missing,
     report: Report,
+    /// What must stand in the log of the snapshot that it goes on after, and whether it was found.
+    archived: Option<(Archived, bool)>,
     last: Option<Segment>,
     failed: Option<VerifyError>,
 }
@@ -76,10 +166,36 @@ impl Verifier {
             key,
             tree,
             records: Records::default(),
+            missing: Missing::default(),
             report: Report::new(checkpoint),
+            archived: None,
             last: None,
             failed: None,
         })
+    }
+
+    /// The same of a log whose first records are archived: what is left goes on after their snapshot, which is proved with
+    /// it. Those records themselves are not read, and not proved to be what the snapshot says of them.
+    pub fn after(key: VerifierKey, checkpoint_note: &str, snapshot: &Snapshot) -> Result<Self, VerifyError> {
+        let mut verifier = Self::new(key, checkpoint_note)?;
+        let records = snapshot.records();
+        verifier.tree = snapshot.tree().clone();
+        verifier.records = Records::after(snapshot);
+        verifier.archived = Some((Archived { records, snapshot: *snapshot.sha256() }, false));
+        verifier.report.archived = records;
+        if let Some(genesis) = snapshot.genesis() {
+            let of_it = records::check_genesis(genesis, &verifier.key);
+            of_it.map_err(|fault| verifier.at(&snapshot::file_name(records), 0, fault))?;
+            verifier.report.deployment.clone_from(&genesis.deployment);
+        }
+        Ok(verifier)
+    }
+
+    /// What to take for an error where operations of the enclave have no record.
+    #[must_use]
+    pub fn missing(mut self, missing: Missing) -> Self {
+        self.missing = missing;
+        self
     }
 
     /// Verifies the next segment: its file name (without a folder) and all its bytes.
@@ -93,7 +209,21 @@ impl Verifier {
         &mut self,
         name: &str,
         bytes: &[u8],
-        visit: impl FnMut(&Record, &[u8]),
+        mut visit: impl FnMut(&Record, &[u8]),
+    ) -> Result<(), VerifyError> {
+        self.segment_batches(name, bytes, |entries| {
+            entries.iter().for_each(|entry| visit(&entry.record, entry.stored));
+            Ok(())
+        })
+    }
+
+    /// Like [`Verifier::segment_visiting`], with many records at a time, their places and their leaves, while the next ones
+    /// are being read. An error of `visit` is the verifier's.
+    pub fn segment_batches(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        visit: impl FnMut(&[Entry<'_>]) -> Result<(), VerifyError>,
     ) -> Result<(), VerifyError> {
         let result = match &self.failed {
             Some(error) => Err(error.clone()),
@@ -120,9 +250,13 @@ impl Verifier {
         if records == 0 {
             return fail(Fault::NoRecords);
         }
+        if let Some((Archived { records, .. }, false)) = self.archived {
+            let segment = snapshot::file_name(records);
+            return Err(VerifyError { record: records, segment, offset: 0, fault: Fault::SnapshotUnproven });
+        }
         self.report.records = records;
         self.report.past_checkpoint = records - signed;
-        self.records.finish(&mut self.report);
+        self.records.finish(self.missing, &mut self.report)?;
         Ok(self.report)
     }
 
@@ -130,29 +264,23 @@ impl Verifier {
         &mut self,
         name: &str,
         bytes: &[u8],
-        mut visit: impl FnMut(&Record, &[u8]),
+        mut visit: impl FnMut(&[Entry<'_>]) -> Result<(), VerifyError>,
     ) -> Result<(), VerifyError> {
         self.check_sealed()?;
         let (header, mut frames) = Frames::new(bytes).map_err(|error| self.at(name, 0, Fault::Header(error)))?;
         self.check_header(name, &header).map_err(|fault| self.at(name, 0, fault))?;
-        for frame in &mut frames {
-            let frame = frame.map_err(|error| match error {
-                SegmentError::Torn { offset, .. } => self.at(name, offset, Fault::Torn),
-                SegmentError::DirtyTail { offset, .. } => self.at(name, offset, Fault::DirtyTail),
-                header => self.at(name, 0, Fault::Header(header)),
+        let key = self.key.clone();
+        let mut batch = Batch::read(&mut frames, &key);
+        while !batch.last {
+            let next = thread::scope(|scope| {
+                let next = thread::Builder::new().spawn_scoped(scope, || Batch::read(&mut frames, &key)).ok();
+                self.enter(&header, &batch, &mut visit)?;
+                Ok(next.map(|next| next.join().unwrap_or_else(|panic| resume_unwind(panic))))
             })?;
-            let record = self
-                .records
-                .check(frame.index, frame.record, &self.key, &mut self.report)
-                .map_err(|fault| self.at(name, frame.offset, fault))?;
-            self.tree.push(leaf_hash(frame.record));
-            let size = self.tree.size();
-            if size == self.report.checkpoint.size && self.tree.root() != self.report.checkpoint.root {
-                let fault = Fault::CheckpointRoot { size };
-                return Err(VerifyError { record: frame.index, ..self.at(name, frame.offset, fault) });
-            }
-            visit(&record, frame.record);
+            // Without a thread of its own it is read here.
+            batch = next.unwrap_or_else(|| Batch::read(&mut frames, &key));
         }
+        self.enter(&header, &batch, &mut visit)?;
         self.report.segments += 1;
         self.last = Some(Segment {
             name: name.to_owned(),
@@ -161,6 +289,45 @@ impl Verifier {
             empty: frames.next_index() == header.first_index,
             tail: frames.end_offset() < bytes.len(),
         });
+        Ok(())
+    }
+
+    /// Judges records by those before them, and shows those that pass.
+    fn enter(
+        &mut self,
+        header: &Header,
+        batch: &Batch<'_>,
+        visit: &mut impl FnMut(&[Entry<'_>]) -> Result<(), VerifyError>,
+    ) -> Result<(), VerifyError> {
+        let place = |record, offset| Place { record, segment: header.first_index, offset };
+        let mut wrong = None;
+        let mut passed = 0;
+        for entry in &batch.entries {
+            let at = place(entry.record.index, entry.offset);
+            if let Err(error) = self.enter_one(entry, at) {
+                wrong = Some(error);
+                break;
+            }
+            passed += 1;
+        }
+        visit(&batch.entries[..passed])?;
+        let stopped = || batch.stopped.clone().map(|(record, offset, fault)| place(record, offset).error(fault));
+        wrong.or_else(stopped).map_or(Ok(()), Err)
+    }
+
+    fn enter_one(&mut self, entry: &Entry<'_>, at: Place) -> Result<(), VerifyError> {
+        self.records.check(&entry.record, at, &mut self.report)?;
+        self.tree.push(entry.leaf);
+        let size = self.tree.size();
+        if size == self.report.checkpoint.size && self.tree.root() != self.report.checkpoint.root {
+            return Err(at.error(Fault::CheckpointRoot { size }));
+        }
+        if let Some((expected, proven)) = &mut self.archived
+            && size <= self.report.checkpoint.size
+            && let Some(found) = Archived::of(&entry.record).filter(|found| found.records == expected.records)
+        {
+            *proven = found == *expected;
+        }
         Ok(())
     }
 
@@ -189,6 +356,9 @@ impl Verifier {
             return Err(Fault::Doubled { found });
         }
         if header.tree_root != self.tree.root() {
+            if let (Some((Archived { records, .. }, _)), None) = (&self.archived, &self.last) {
+                return Err(Fault::SnapshotTree { records: *records });
+            }
             return Err(Fault::HeaderRoot { since: self.last.as_ref().map_or(0, |last| last.first_index) });
         }
         Ok(())

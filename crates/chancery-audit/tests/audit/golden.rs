@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use chancery_audit::checkpoint::VerifierKey;
 use chancery_audit::merkle::leaf_hash;
+use chancery_audit::receipt::{encode as encode_receipt, verify as verify_receipt};
 use chancery_audit::segment::{CHECKPOINT_FILE, Frames, file_name};
 use chancery_audit::verify::Verifier;
 
@@ -50,13 +51,32 @@ fn the_golden_log_verifies() {
 }
 
 #[test]
+fn the_golden_receipt_verifies() {
+    let dir = golden();
+    let records = {
+        let segment = fs::read(dir.join(file_name(0))).unwrap();
+        let (_, frames) = Frames::new(&segment).unwrap();
+        frames.map(|frame| frame.unwrap().record.to_vec()).collect::<Vec<_>>()
+    };
+    let note = fs::read_to_string(dir.join(CHECKPOINT_FILE)).unwrap();
+    let written = encode_receipt(Some(&records[1]), 1, &[leaf_hash(&records[0])], &note);
+    if std::env::var_os("CHANCERY_WRITE_GOLDEN").is_some() {
+        fs::write(dir.join("receipt"), &written).unwrap();
+    }
+    let receipt = fs::read_to_string(dir.join("receipt")).unwrap();
+    let logged = verify_receipt(&receipt, &sample::key()).unwrap();
+    assert_eq!((logged.stored, logged.checkpoint.size), (records[1].clone(), 2));
+    assert_eq!(receipt, written, "what is written today differs from version 1");
+}
+
+#[test]
 fn the_specification_shows_the_golden_log() {
     let dir = golden();
     let spec = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/audit-log.md")).unwrap();
     let segment = fs::read(dir.join(file_name(0))).unwrap();
     let (_, frames) = Frames::new(&segment).unwrap();
     let leaves = frames.map(|frame| hex::encode(leaf_hash(frame.unwrap().record)));
-    let texts = ["audit.vkey", CHECKPOINT_FILE].map(|file| fs::read_to_string(dir.join(file)).unwrap());
+    let texts = ["audit.vkey", CHECKPOINT_FILE, "receipt"].map(|file| fs::read_to_string(dir.join(file)).unwrap());
     for shown in leaves.chain(texts).chain([hexdump(&segment)]) {
         assert!(spec.contains(&shown), "docs/audit-log.md lacks:\n{shown}");
     }

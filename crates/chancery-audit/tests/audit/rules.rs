@@ -1,10 +1,10 @@
 //! The rules records obey: each broken once, in a log that its key signed all the same.
 
-use chancery_audit::record::{Count, Kind, Record};
+use chancery_audit::record::{Count, Kind, Outcome, Record};
 use chancery_audit::verify::{Fault, Report, VerifyError};
 use prost::Message;
 
-use crate::sample::{self, CUTS, ORIGIN, TAIL, checkpoint, encode, files, note, verify};
+use crate::sample::{self, CUTS, ORIGIN, TAIL, VERSION, checkpoint, encode, files, note, verify};
 
 fn signed(records: &[Vec<u8>]) -> Result<Report, VerifyError> {
     verify(&files(records, &CUTS, TAIL), &note(&checkpoint(records)))
@@ -78,6 +78,7 @@ fn lengths() {
         r.digest = vec![0; 1025];
     });
     refused(4, wrong("signature", 65_537, "at most 65536"), |r| r.signature = vec![0; 65_537]);
+    refused(4, wrong("enclave_commitment", 31, "0 or 32"), |r| r.enclave_commitment.truncate(31));
     refused(4, wrong("enclave_incarnation", 15, "0 or 16"), |r| r.enclave_incarnation.truncate(15));
     refused(4, wrong("principal.certificate_fingerprint", 20, "0 or 32"), |r| {
         r.principal.as_mut().unwrap().certificate_fingerprint.truncate(20);
@@ -92,7 +93,11 @@ fn intents_come_before_and_name_the_same_resource() {
     refused(3, Fault::IntentNotEarlier { intent: u64::MAX - 1 }, |r| r.intent = u64::MAX);
     refused(3, Fault::NotAnIntent { intent: 1 }, |r| r.intent = 2);
     refused(3, Fault::IntentResource { intent: 2 }, |r| r.resource.push('x'));
-    assert_eq!(with(3, |r| r.intent = 0).unwrap().open_intents, 2);
+    let open = with(3, |r| r.intent = 0).unwrap().open_intents;
+    assert_eq!(
+        open.iter().map(|intent| (intent.index, &*intent.action)).collect::<Vec<_>>(),
+        [(2, "CreateKey"), (10, "DestroyKey")]
+    );
 }
 
 #[test]
@@ -100,8 +105,54 @@ fn enclave_operations_are_counted_once() {
     refused(8, Fault::OperationRepeated { operation: 1 }, |r| r.enclave_operation = 1);
     refused(8, Fault::NoIncarnation, |r| r.enclave_incarnation.clear());
     let another = with(8, |r| r.enclave_incarnation = vec![0xe2; 16]).unwrap();
-    assert_eq!((another.incarnations, another.operation_holes), (2, 2));
-    assert_eq!(with(8, |r| r.enclave_operation = u64::MAX).unwrap().operation_holes, u64::MAX - 2);
+    assert_eq!((another.enclaves.len(), another.operation_holes), (2, 2));
+    refused(8, Fault::Unstated { operation: u64::MAX, since: 1 }, |r| r.enclave_operation = u64::MAX);
+    refused(8, Fault::NoCommitment { operation: 3 }, |r| r.enclave_commitment.clear());
+    refused(5, Fault::CommitmentAlone, |r| r.enclave_commitment = vec![1; 32]);
+    let long = || "x".repeat(65_536);
+    let length = |field| Fault::Length { field, length: 65_536, allowed: "at most 65535" };
+    refused(8, length("resource"), |r| r.resource = long());
+    refused(8, length("mechanism"), |r| r.mechanism = long());
+}
+
+#[test]
+fn an_operation_is_an_outcome_of_a_version() {
+    for kind in [Kind::Denial, Kind::StateChange, Kind::Intent] {
+        refused(8, Fault::OperationOutsideOutcome, |r| r.kind = kind as i32);
+    }
+    refused(8, Fault::OperationOutsideOutcome, |r| r.kind = 99);
+    for outcome in [Outcome::Unspecified, Outcome::Denied, Outcome::Replayed] {
+        refused(8, Fault::OperationOutsideOutcome, |r| r.outcome = outcome as i32);
+    }
+    refused(8, Fault::NoMechanism, |r| r.mechanism.clear());
+    for resource in ["", "organizations/org1/keys/peer0", "organizations/org1/keys//versions/1", "deployment"] {
+        let resource = resource.to_owned();
+        refused(8, Fault::OperationResource { resource: resource.clone() }, |r| r.resource = resource);
+    }
+    refused(8, Fault::OperationResource { resource: format!("{VERSION}/x") }, |r| r.resource.push_str("/x"));
+}
+
+#[test]
+fn what_was_released_has_an_operation() {
+    let without = |r: &mut Record| {
+        r.enclave_operation = 0;
+        r.enclave_commitment.clear();
+    };
+    refused(8, Fault::ReleasedAlone, without);
+    refused(8, Fault::ReleasedAlone, |r| {
+        without(r);
+        r.signature.clear();
+    });
+    refused(8, Fault::ReleasedAlone, |r| {
+        without(r);
+        r.mechanism.clear();
+    });
+    refused(8, Fault::SignatureOfFailure, |r| r.outcome = Outcome::Unknown as i32);
+    // Of records from before the enclave committed to anything, nothing is known.
+    let mut records = sample::records();
+    records.truncate(5);
+    without(&mut records[4]);
+    assert!(signed(&encode(&records)).is_ok());
 }
 
 #[test]

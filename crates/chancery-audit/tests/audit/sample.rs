@@ -1,7 +1,8 @@
 //! A small log with a record of every kind, the same bytes on every run.
 
 use chancery_audit::checkpoint::{Checkpoint, VerifierKey};
-use chancery_audit::merkle::{Frontier, leaf_hash};
+use chancery_audit::merkle::{Frontier, Hash, leaf_hash};
+use chancery_audit::operations::{Chain, statement_text};
 use chancery_audit::record::{
     ContextValue, Count, Genesis, Kind, Outcome, PolicyFile, PolicySet, Principal, Record, ResourceState,
     SignatureCheck, Statement,
@@ -34,6 +35,38 @@ pub(crate) fn key() -> VerifierKey {
     key_of(&signer(), ORIGIN)
 }
 
+/// The enclave process of the sample.
+pub(crate) const INCARNATION: [u8; 16] = [0xe1; 16];
+
+/// What the enclave commits to for an operation.
+pub(crate) fn commitment(operation: u64) -> Hash {
+    Sha256::digest(operation.to_be_bytes()).into()
+}
+
+/// The resource and mechanism of the sample's operations.
+pub(crate) const VERSION: &str = "organizations/org1/keys/peer0/versions/1";
+pub(crate) const MECHANISM: &str = "ecdsa";
+
+/// What the enclave states after the first operations of the sample.
+pub(crate) fn statement(operations: u64) -> Statement {
+    let mut chain = Chain::new(&INCARNATION);
+    for n in 1..=operations {
+        chain.extend(VERSION, MECHANISM, &commitment(n));
+    }
+    stated(operations, *chain.link())
+}
+
+/// A statement that the audit key signed, of any content.
+pub(crate) fn stated(operations: u64, link: Hash) -> Statement {
+    let text = statement_text(ORIGIN, &INCARNATION, operations, &link);
+    Statement {
+        incarnation: INCARNATION.into(),
+        operations,
+        running_hash: link.into(),
+        signature: signer().sign(text.as_bytes()).to_bytes().into(),
+    }
+}
+
 pub(crate) fn genesis() -> Genesis {
     Genesis {
         deployment: "example".into(),
@@ -50,7 +83,7 @@ pub(crate) fn record(index: u64, kind: Kind) -> Record {
         index,
         time_unix_nanos: 1_790_000_000_000_000_000 + index as i64 * 1_000_000,
         kind: kind as i32,
-        salt: vec![0xa0 + index as u8; 16],
+        salt: vec![0xa0_u8.wrapping_add(index as u8); 16],
         ..Record::default()
     }
 }
@@ -67,14 +100,16 @@ pub(crate) fn records() -> Vec<Record> {
     let signed = |index: u64, operation: u64| Record {
         principal: Some(peer.clone()),
         action: "Sign".into(),
-        resource: format!("{key_name}/versions/1"),
+        resource: VERSION.into(),
+        mechanism: MECHANISM.into(),
         digest_algorithm: "sha256".into(),
         digest: vec![0xd1; 32],
         signature: vec![0x51; 8],
         signature_check: SignatureCheck::Checked as i32,
         outcome: Outcome::Succeeded as i32,
-        enclave_incarnation: vec![0xe1; 16],
+        enclave_incarnation: INCARNATION.into(),
         enclave_operation: operation,
+        enclave_commitment: commitment(operation).into(),
         ..record(index, Kind::Outcome)
     };
     vec![
@@ -109,15 +144,7 @@ pub(crate) fn records() -> Vec<Record> {
             context: vec![ContextValue { key: "hour".into(), value: "23".into() }],
             ..record(5, Kind::Denial)
         },
-        Record {
-            statement: Some(Statement {
-                incarnation: vec![0xe1; 16],
-                operations: 1,
-                running_hash: vec![0x44; 32],
-                signature: vec![0x55; 64],
-            }),
-            ..record(6, Kind::Statement)
-        },
+        Record { statement: Some(statement(1)), ..record(6, Kind::Statement) },
         Record {
             count: Some(Count { organization: "org1".into(), reason: "DENIED".into(), events: 12, ..Count::default() }),
             ..record(7, Kind::Count)

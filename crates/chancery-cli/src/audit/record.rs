@@ -25,7 +25,7 @@ pub(super) fn row(record: &Record) -> [String; 8] {
 }
 
 /// A name without its quotes, or a number; nothing for the unspecified.
-fn word(value: Value) -> String {
+pub(super) fn word(value: Value) -> String {
     match value {
         Value::String(name) if name.ends_with("_UNSPECIFIED") => String::new(),
         Value::String(name) => name,
@@ -37,8 +37,18 @@ fn kind(record: &Record) -> Value {
     Kind::try_from(record.kind).map_or(record.kind.into(), |kind| kind.as_str_name().into())
 }
 
-fn outcome(record: &Record) -> Value {
+pub(super) fn outcome(record: &Record) -> Value {
     Outcome::try_from(record.outcome).map_or(record.outcome.into(), |outcome| outcome.as_str_name().into())
+}
+
+/// The kind's name, or its number.
+pub(super) fn kind_name(record: &Record) -> String {
+    word(kind(record))
+}
+
+/// The outcome's name, or its number; nothing where there is none.
+pub(super) fn outcome_name(record: &Record) -> String {
+    word(outcome(record))
 }
 
 fn signature_check(record: &Record) -> Value {
@@ -77,6 +87,7 @@ pub(super) fn json(record: &Record) -> Value {
         "proposal_id": record.proposal_id,
         "enclave_incarnation": hex::encode(&record.enclave_incarnation),
         "enclave_operation": record.enclave_operation,
+        "enclave_commitment": hex::encode(&record.enclave_commitment),
         "intent": record.intent,
         "states": (record.states.iter())
             .map(|state| json!({ "name": state.name, "type": state.r#type, "value": hex::encode(&state.value) }))
@@ -191,7 +202,7 @@ mod tests {
             .filter_map(|line| line.split(" = ").next().filter(|_| line.contains(" = ")))
             .filter_map(|declaration| declaration.split_whitespace().last())
             .collect();
-        assert_eq!(fields.len(), 32);
+        assert_eq!(fields.len(), 33);
         let json = json(&denial());
         for field in fields {
             assert!(json.get(field).is_some(), "{field}");

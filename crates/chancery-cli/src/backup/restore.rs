@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     attestation::audit_key,
-    audit::verify::{Collect, Verified, read as read_log},
+    audit::reading::{Collect, Verified, read as read_log},
     cli::Global,
     failure::{CliError, Doing as _},
     keys::organization,
@@ -25,7 +25,11 @@ use chancery_api::{
     state::KeyVersion,
     v1::{LoggedStates, RestoreBackupRequest, RestoreBackupResponse, RestoreHeader, restore_backup_request::Part},
 };
-use chancery_audit::record::{Record, ResourceState};
+use chancery_audit::{
+    record::{Record, ResourceState},
+    snapshot::Snapshot,
+    verify::Verifier,
+};
 use chancery_client::{ClientError, request_id};
 use chancery_transfer::backup::Header;
 use prost::Message as _;
@@ -83,6 +87,12 @@ struct LastStates {
 }
 
 impl Collect for LastStates {
+    fn snapshot(&mut self, snapshot: &Snapshot) {
+        let states = snapshot.states().iter().filter_map(|last| last.state.as_ref());
+        let wanted = states.filter(|state| self.of.contains(&state.name));
+        self.states.extend(wanted.map(|state| (state.name.clone(), state.clone())));
+    }
+
     fn record(&mut self, record: &Record, signed: bool) {
         for state in &record.states {
             // What no checkpoint covers could be anyone's; it is believed where it takes a key away, not where it gives one.
@@ -145,7 +155,12 @@ fn shares(args: &Args, job: &Job, backup: &str) -> Result<Vec<Vec<u8>>, CliError
 /// What the log of the backup's deployment says of these resources, encoded, and its checkpoint.
 fn logged(dir: &Path, key: &Path, backup: &Header, of: HashSet<String>) -> Result<(Vec<Vec<u8>>, String), CliError> {
     let empty = LastStates { of: Arc::new(of), states: BTreeMap::new() };
-    let Verified { report, note, collected, .. } = read_log(dir, &audit_key(key)?, &empty)?;
+    let key = audit_key(key)?;
+    let begin = |note: &str, snapshot: Option<&Snapshot>| match snapshot {
+        Some(snapshot) => Verifier::after(key.clone(), note, snapshot),
+        None => Verifier::new(key.clone(), note),
+    };
+    let Verified { proved: report, note, collected, .. } = read_log(dir, None, &key, begin, &empty)?;
     let problem = if report.deployment != backup.deployment {
         format!("it is the log of deployment {}, and the backup is of {}", report.deployment, backup.deployment)
     } else if report.records < backup.log_size {

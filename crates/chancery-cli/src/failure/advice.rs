@@ -44,8 +44,19 @@ pub(super) fn advice(error: &ClientError) -> Option<&'static str> {
         reasons::STATE_MISMATCH | reasons::KEY_MISMATCH | reasons::SIGNATURE_CHECK_FAILED => {
             "tell the operator at once: the key is refused until this is explained"
         }
-        reasons::TOKEN_UNAVAILABLE | reasons::AUDIT_UNAVAILABLE | reasons::STORE_UNAVAILABLE => {
+        reasons::TOKEN_UNAVAILABLE | reasons::AUDIT_UNAVAILABLE | reasons::UNWITNESSED | reasons::STORE_UNAVAILABLE => {
             "try again in a moment; if it stays, the operator finds the cause in the service's log"
+        }
+        reasons::WITNESSES_MISSING => {
+            "try again when witnesses have cosigned; `chancery status` says who is missing, and each runs `chancery audit \
+             witness run`"
+        }
+        reasons::LOG_ROLLED_BACK => {
+            "tell the operator and the other members at once, and keep the evidence: this is not the log that was signed \
+             before"
+        }
+        reasons::NOT_A_WITNESS => {
+            "have the operator add the line that `chancery audit witness init` printed to the deployment's witness policy"
         }
         reasons::RATE_EXCEEDED => {
             "send fewer at a time; `chancery limits list` shows the limits, and an officer sets them with \

@@ -2,17 +2,18 @@
 
 use super::{Service, refuse};
 use chancery_api::v1::{
-    AddTrustAnchorRequest, Approval, ApproveOperationRequest, ApprovePrincipalKeyRequest, CancelApprovalRequest,
-    CreateOrganizationRequest, ExplainDecisionRequest, ExplainDecisionResponse, GetKeyUsageRequest,
-    GetOrganizationRequest, GetPoliciesRequest, GetTokenStatusRequest, Group, KeyUsage, LiftSuspensionRequest, Limit,
-    ListApprovalsRequest, ListApprovalsResponse, ListGroupsRequest, ListGroupsResponse, ListLimitsRequest,
-    ListLimitsResponse, ListOrganizationsRequest, ListOrganizationsResponse, ListPrincipalsRequest,
-    ListPrincipalsResponse, ListSuspensionsRequest, ListSuspensionsResponse, ListTrustAnchorsRequest,
-    ListTrustAnchorsResponse, NamePattern, Organization, Policies, Principal, PrincipalKey, RegisterPrincipalRequest,
-    ReloadPoliciesRequest, ReloadPoliciesResponse, RemoveTrustAnchorRequest, RevocationListSummary, SetLimitRequest,
-    SetPoliciesRequest, SimulatePoliciesRequest, SimulatePoliciesResponse, SuspendPrincipalRequest, Suspension,
-    TokenStatus, TrustAnchor, UnregisterPrincipalRequest, UpdateGroupRequest, UpdateOrganizationRequest,
-    UpdateRevocationListRequest, UpdateTrustAnchorRequest, admin_service_server::AdminService,
+    AddCosignatureRequest, AddCosignatureResponse, AddTrustAnchorRequest, Approval, ApproveOperationRequest,
+    ApprovePrincipalKeyRequest, CancelApprovalRequest, CreateOrganizationRequest, ExplainDecisionRequest,
+    ExplainDecisionResponse, GetKeyUsageRequest, GetOrganizationRequest, GetPoliciesRequest, GetTokenStatusRequest,
+    Group, KeyUsage, LiftSuspensionRequest, Limit, ListApprovalsRequest, ListApprovalsResponse, ListGroupsRequest,
+    ListGroupsResponse, ListLimitsRequest, ListLimitsResponse, ListOrganizationsRequest, ListOrganizationsResponse,
+    ListPrincipalsRequest, ListPrincipalsResponse, ListSuspensionsRequest, ListSuspensionsResponse,
+    ListTrustAnchorsRequest, ListTrustAnchorsResponse, NamePattern, Organization, Policies, Principal, PrincipalKey,
+    RegisterPrincipalRequest, ReloadPoliciesRequest, ReloadPoliciesResponse, RemoveTrustAnchorRequest,
+    RevocationListSummary, SetLimitRequest, SetPoliciesRequest, SimulatePoliciesRequest, SimulatePoliciesResponse,
+    SuspendPrincipalRequest, Suspension, TokenStatus, TrustAnchor, UnregisterPrincipalRequest, UpdateGroupRequest,
+    UpdateOrganizationRequest, UpdateRevocationListRequest, UpdateTrustAnchorRequest,
+    admin_service_server::AdminService,
 };
 use prost::Message;
 use std::sync::{
@@ -381,6 +382,14 @@ impl AdminService for Service {
             serial: "0123".into(),
             manufacturer: "SoftHSM project".into(),
             library_version: "2.7".into(),
+            audit_log_problem: String::new(),
         }))
+    }
+
+    async fn add_cosignature(
+        &self,
+        _: Request<AddCosignatureRequest>,
+    ) -> Result<Response<AddCosignatureResponse>, Status> {
+        nothing()
     }
 }

@@ -135,6 +135,7 @@ impl Service {
             record_index: self.0.records.fetch_add(1, Ordering::Relaxed),
             replayed: false,
             recovery_id: None,
+            receipt: String::new(),
         })
     }
 }
@@ -234,10 +235,39 @@ impl AuditService for Service {
         Ok(Response::new(ListRecordsResponse {
             records: (first..end).map(record).collect(),
             next_page_token: if end < RECORDS { end.to_string() } else { String::new() },
+            ..ListRecordsResponse::default()
         }))
     }
 
     async fn get_checkpoint(&self, _: Request<GetCheckpointRequest>) -> Result<Response<Checkpoint>, Status> {
-        Ok(Response::new(Checkpoint { note: "a note\n".into(), size: RECORDS, root: vec![0xab; 32] }))
+        Ok(Response::new(Checkpoint {
+            note: "a note\n".into(),
+            size: RECORDS,
+            root: vec![0xab; 32],
+            ..Checkpoint::default()
+        }))
+    }
+
+    type TailRecordsStream = tokio_stream::Pending<Result<chancery_api::v1::TailRecordsResponse, Status>>;
+
+    async fn tail_records(
+        &self,
+        _: Request<chancery_api::v1::TailRecordsRequest>,
+    ) -> Result<Response<Self::TailRecordsStream>, Status> {
+        Ok(Response::new(tokio_stream::pending()))
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        _: Request<chancery_api::v1::GetInclusionProofRequest>,
+    ) -> Result<Response<chancery_api::v1::InclusionProof>, Status> {
+        Err(refuse(Code::NotFound, "NOT_FOUND", false))
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        _: Request<chancery_api::v1::GetConsistencyProofRequest>,
+    ) -> Result<Response<chancery_api::v1::ConsistencyProof>, Status> {
+        Err(refuse(Code::NotFound, "NOT_FOUND", false))
     }
 }

@@ -3,6 +3,7 @@
 //! **Invariants**: a key opens only for the deployment, version, algorithm and purpose that it was sealed for, and is
 //! judged (`software::check_import`) before anything is done with it; what it becomes says that it was imported.
 
+use chancery_audit::operations::IMPORT;
 use chancery_ipc::{FaultReason, ImportKey, KeyImported, KeyOrigin, KeyProtection};
 use chancery_transfer::{
     envelope::{self, Context as Sealed, EnvelopeError},
@@ -14,7 +15,7 @@ use super::{Surroundings, Transfers, token_import, words};
 use crate::{
     fault::Failure,
     memory::SecretBytes,
-    objects,
+    objects, operations,
     software::{SoftwareKey, check_import},
     uses,
     wrapped::{self, Context},
@@ -43,24 +44,23 @@ impl Transfers {
         let secret = check_import(algorithm, &plain)?;
         drop(plain);
         let key = SoftwareKey::from_secret(algorithm, &secret)?;
+        let begun = around.running.operations.begin()?;
         let wrapped = match request.protection() {
-            KeyProtection::Enclave => wrap(around, &request, &key, &secret)?,
+            KeyProtection::Enclave => wrap(around, &request, &key, &secret),
             KeyProtection::Token => {
-                let imported = token_import::import(around, &mut self.importer, &request, &key, &secret);
-                imported.inspect_err(|failure| {
-                    if failure.maybe_performed {
-                        around.running.operations.take();
-                    }
-                })?;
-                Vec::new()
+                token_import::import(around, &mut self.importer, &request, &key, &secret).map(|()| Vec::new())
             }
-            KeyProtection::Unspecified => return Err(Failure::bad_request("no protection is named")),
+            KeyProtection::Unspecified => Err(Failure::bad_request("no protection is named")),
+        };
+        let wrapped = match wrapped {
+            Ok(wrapped) => wrapped,
+            Err(failure) => return Err(begun.failed(&request.version, IMPORT, failure)),
         };
         self.transport_keys.used_up(&request.transport_key);
         Ok(KeyImported {
+            operation: begun.done(&request.version, IMPORT, operations::random()),
             public_key: key.public_key_spki().to_vec(),
             version: request.version,
-            operation: around.running.operations.take(),
             wrapped,
         })
     }

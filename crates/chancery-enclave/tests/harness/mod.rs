@@ -119,8 +119,8 @@ impl Host {
             deployment: DEPLOYMENT.into(),
             origin: ORIGIN.into(),
             sessions,
-            checkpoint_size: 0,
             open_keys: 100,
+            checkpoint: String::new(),
         }
     }
 

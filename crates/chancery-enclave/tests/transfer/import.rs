@@ -219,7 +219,7 @@ fn a_key_sealed_for_anything_else_does_not_open() {
         enclave.refused(Verb::ImportKey(by_nobody), FaultReason::TransportKeyExpired);
     }
     let Reply::KeyImported(imported) = enclave.call(Verb::ImportKey(request(sealed.clone()))) else { panic!() };
-    assert_eq!(imported.operation, 1, "what was refused was not counted");
+    assert_eq!(imported.operation.number, 1, "what was refused was not counted");
 
     // Transport keys end with their process.
     enclave.kill();

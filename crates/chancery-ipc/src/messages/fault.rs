@@ -14,6 +14,9 @@ pub struct Fault {
     /// The token may have done it (the fault came from the operation itself).
     #[prost(bool, tag = "3")]
     pub maybe_performed: bool,
+    /// What the log must show of it, if a private or secret key may have been used or made.
+    #[prost(message, optional, boxed, tag = "4")]
+    pub operation: Option<Box<super::Operation>>,
 }
 
 /// What is wrong.
@@ -52,7 +55,7 @@ pub enum FaultReason {
     Expired = 14,
     /// The token or its library failed.
     TokenFault = 15,
-    /// A checkpoint below the last one was asked for.
+    /// A checkpoint that does not extend the last one was asked for, or a statement shown that is not the enclave's.
     CheckpointRefused = 16,
     /// The enclave key is not open: send it along, wrapped.
     KeyNotOpen = 17,
@@ -72,6 +75,8 @@ pub enum FaultReason {
     BadShares = 24,
     /// Too much of it at a time: transport keys, backups under way.
     Busy = 25,
+    /// Too many operations lie beyond the last statement that was shown in the log: nothing was done. Show one.
+    Unwitnessed = 26,
 }
 
 impl fmt::Display for Fault {

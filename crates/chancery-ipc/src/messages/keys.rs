@@ -1,5 +1,26 @@
 //! Ordinary keys: making, using, wrapping, closing, destroying them.
 
+/// One operation with a private or secret key, as the enclave has entered it in its chain (docs/audit-log.md §9): what the
+/// log must show of it. Faults have one, too, if the key may have been used or made.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Operation {
+    /// 16 bytes that name the enclave process.
+    #[prost(bytes = "vec", tag = "1")]
+    pub incarnation: Vec<u8>,
+    /// Its count of such operations, this one included.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    /// Full resource name of the key version.
+    #[prost(string, tag = "3")]
+    pub version: String,
+    /// How it was used: the word that stands in the record.
+    #[prost(string, tag = "4")]
+    pub mechanism: String,
+    /// 32 bytes: of a signature, of what went in and came out; else random.
+    #[prost(bytes = "vec", tag = "5")]
+    pub commitment: Vec<u8>,
+}
+
 /// What a key is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
@@ -140,9 +161,9 @@ pub struct KeyGenerated {
     /// SubjectPublicKeyInfo, DER; empty for a secret key.
     #[prost(bytes = "vec", tag = "2")]
     pub public_key: Vec<u8>,
-    /// Count of private-key operations of this incarnation, this one included.
-    #[prost(uint64, tag = "3")]
-    pub operation: u64,
+    /// What the log must show of it.
+    #[prost(message, required, tag = "5")]
+    pub operation: Operation,
     /// Enclave keys: the wrapped key.
     #[prost(bytes = "vec", tag = "4")]
     pub wrapped: Vec<u8>,
@@ -177,9 +198,9 @@ pub struct KeyUsed {
     /// What the mechanism gave: see [`Mechanism`].
     #[prost(bytes = "vec", tag = "3")]
     pub output: Vec<u8>,
-    /// Count of private-key operations of this incarnation, this one included.
-    #[prost(uint64, tag = "4")]
-    pub operation: u64,
+    /// What the log must show of it.
+    #[prost(message, required, tag = "6")]
+    pub operation: Operation,
     /// The first use on a new session or object handle, or since the key was opened: worth a check.
     #[prost(bool, tag = "5")]
     pub first_on_handle: bool,

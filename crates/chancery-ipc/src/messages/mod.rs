@@ -22,7 +22,7 @@ pub struct Request {
     /// What to do.
     #[prost(
         oneof = "request::Verb",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33"
     )]
     pub verb: Option<request::Verb>,
 }
@@ -101,6 +101,9 @@ pub mod request {
         /// Check a backup's seal and forget its key.
         #[prost(message, tag = "32")]
         EndRestore(super::EndRestore),
+        /// State which operations were made.
+        #[prost(message, tag = "33")]
+        SignStatement(super::SignStatement),
     }
 }
 
@@ -113,7 +116,7 @@ pub struct Response {
     /// What came of it.
     #[prost(
         oneof = "response::Result",
-        tags = "9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32"
+        tags = "9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33"
     )]
     pub result: Option<response::Result>,
 }
@@ -195,5 +198,8 @@ pub mod response {
         /// Of [`super::EndRestore`].
         #[prost(message, tag = "32")]
         RestoreEnded(super::RestoreEnded),
+        /// Of [`super::SignStatement`].
+        #[prost(message, tag = "33")]
+        StatementSigned(super::StatementSigned),
     }
 }

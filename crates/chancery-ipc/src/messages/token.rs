@@ -69,12 +69,13 @@ pub struct Open {
     /// Number of session threads, at least 1.
     #[prost(uint32, tag = "4")]
     pub sessions: u32,
-    /// Size of the last checkpoint that stands on disk: the enclave signs none below it.
-    #[prost(uint64, tag = "5")]
-    pub checkpoint_size: u64,
     /// The most enclave keys that are open at a time, at least 1.
     #[prost(uint32, tag = "6")]
     pub open_keys: u32,
+    /// The log's newest checkpoint, a note that the audit key signed: the enclave signs only what extends it. Empty: it
+    /// signs the first one, in the process that ran the ceremony, and else none.
+    #[prost(string, tag = "7")]
+    pub checkpoint: String,
 }
 
 /// See [`super::request::Verb::SignCheckpoint`]. Reply: [`CheckpointSigned`].
@@ -86,6 +87,48 @@ pub struct SignCheckpoint {
     /// The tree's root hash (RFC 6962 §2.1), 32 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub root: Vec<u8>,
+    /// That the tree extends the one of the last checkpoint that was signed, or was given at [`Open`] (RFC 6962 §2.1.2):
+    /// hashes of 32 bytes.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub consistency: Vec<Vec<u8>>,
+    /// Statements of this process that stand in the tree.
+    #[prost(message, repeated, tag = "4")]
+    pub statements: Vec<ShownStatement>,
+}
+
+/// A statement's record, and that it stands in a tree.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ShownStatement {
+    /// The record's index.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    /// The record's bytes, as stored.
+    #[prost(bytes = "vec", tag = "2")]
+    pub record: Vec<u8>,
+    /// Audit path (RFC 6962 §2.1.1): hashes of 32 bytes.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub path: Vec<Vec<u8>>,
+}
+
+/// See [`super::request::Verb::SignStatement`]. Reply: [`StatementSigned`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SignStatement {}
+
+/// Reply to [`SignStatement`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StatementSigned {
+    /// 16 bytes that name the enclave process.
+    #[prost(bytes = "vec", tag = "1")]
+    pub incarnation: Vec<u8>,
+    /// How many operations it made.
+    #[prost(uint64, tag = "2")]
+    pub operations: u64,
+    /// The last link of their chain, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub running_hash: Vec<u8>,
+    /// By the audit key over the statement's text (docs/audit-log.md §9): Ed25519, or ECDSA in DER.
+    #[prost(bytes = "vec", tag = "4")]
+    pub signature: Vec<u8>,
 }
 
 /// Reply to [`Probe`].

@@ -104,9 +104,9 @@ pub struct KeyImported {
     /// SubjectPublicKeyInfo, DER; empty for a secret key.
     #[prost(bytes = "vec", tag = "2")]
     pub public_key: Vec<u8>,
-    /// Count of private-key operations of this incarnation, this one included.
-    #[prost(uint64, tag = "3")]
-    pub operation: u64,
+    /// What the log must show of it.
+    #[prost(message, required, tag = "5")]
+    pub operation: super::Operation,
     /// Enclave keys: the wrapped key.
     #[prost(bytes = "vec", tag = "4")]
     pub wrapped: Vec<u8>,
