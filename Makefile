@@ -39,6 +39,12 @@ crash-matrix: ## 5,000 kills and losses of power, 500 of the whole service (docs
 	CRASH_MATRIX_LOG_KILLS=4500 CRASH_MATRIX_SERVICE_KILLS=500 CRASH_MATRIX_MINUTES=150 \
 		cargo test --workspace --test crash_matrix -- --exact matrix::what_was_released_is_in_the_log_after_every_crash
 
+.PHONY: pkcs11-soak
+pkcs11-soak: ## Ten minutes of kills under clients of the PKCS#11 module (PKCS11_SOAK_SECONDS=600)
+	@scripts/setup.sh test
+	@$(MAKE) build
+	PKCS11_SOAK_SECONDS=$(or $(PKCS11_SOAK_SECONDS),600) cargo test --workspace --test pkcs11_crash -- --nocapture
+
 .PHONY: bench
 bench: ## Benchmarks beside their bare baselines; writes target/bench/report.json
 	@scripts/setup.sh bench
@@ -72,11 +78,16 @@ build: ## Binaries and tests, dev profile, into target/debug
 
 # chanceryd starts the chancery-enclave that lies beside it.
 .PHONY: install
-install: ## Release binaries and policies under PREFIX (default /usr/local)
-	cargo build --release --workspace --bins
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/chancery/policies
+install: ## Release binaries, the PKCS#11 module and policies under PREFIX (default /usr/local)
+	cargo build --release --workspace --bins --lib
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/chancery/policies
 	install -m 0755 $(addprefix $(or $(CARGO_TARGET_DIR),target)/release/,chanceryd chancery-enclave chancery) $(DESTDIR)$(PREFIX)/bin/
+	install -m 0644 $(or $(CARGO_TARGET_DIR),target)/release/libchancery_pkcs11.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 0644 policies/*.cedar* $(DESTDIR)$(PREFIX)/share/chancery/policies/
+
+.PHONY: musl
+musl: ## The PKCS#11 module for hosts on musl (needs musl-tools and Rust's x86_64-unknown-linux-musl target)
+	@scripts/musl.sh --release
 
 .PHONY: clean
 clean: ## Everything that was built (a deployment in .chancery/ stays: it has keys)

@@ -39,14 +39,55 @@ has_venv() {
     python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
+# OpenSSL looks for engines in a directory of its own.
+has_engine() {
+    [[ -e $(openssl version -e 2>/dev/null | cut -d '"' -f 2)/pkcs11.so ]]
+}
+
+# Sources of libraries lie where the tests look for them.
+has_go() {
+    local library
+    command -v go >/dev/null || return
+    for library in miekg/pkcs11 tjfoc/gmsm/sm2; do
+        [[ -d /usr/share/gocode/src/github.com/$library ]] || return
+    done
+}
+
+has_remoting() {
+    local library
+    command -v p11-kit >/dev/null || return
+    for library in /usr/{lib,lib64,lib/*-linux-gnu,local/lib}/pkcs11/p11-kit-client.so; do
+        [[ -e $library ]] && return
+    done
+    return 1
+}
+
+# One that runs programs from their sources.
+has_java() {
+    command -v keytool >/dev/null && command -v javac >/dev/null
+}
+
 missing=()
 has_compiler || missing+=(build-essential)
 has_softhsm || missing+=(softhsm2)
 command -v openssl >/dev/null || missing+=(openssl)
 if [[ $purpose == test ]]; then
-    # pkcs11-spy, which the enclave's tests count logins with.
+    # pkcs11-tool, and pkcs11-spy, which the enclave's tests count logins with.
     command -v pkcs11-tool >/dev/null || missing+=(opensc)
+    # Other programs that load the PKCS#11 module.
+    has_engine || missing+=(libengine-pkcs11-openssl)
+    command -v p11tool >/dev/null || missing+=(gnutls-bin)
+    command -v certutil >/dev/null || missing+=(libnss3-tools)
+    command -v ssh-keygen >/dev/null || missing+=(openssh-client)
+    has_go || missing+=(golang-go golang-github-miekg-pkcs11-dev golang-github-tjfoc-gmsm-dev)
     has_venv || missing+=(python3 python3-venv)
+    has_java || missing+=(default-jdk-headless)
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+fi
+if [[ $purpose == bench ]]; then
+    # Another way to a token over a socket, to compare with.
+    has_remoting || missing+=(p11-kit p11-kit-modules)
 fi
 ((${#missing[@]})) || exit 0
 

@@ -133,6 +133,30 @@ impl Changes {
         }
     }
 
+    /// The first answer to a request, waiting for it if it is under way; `None`: it is new. Reserves nothing.
+    ///
+    /// # Errors
+    /// As [`Changes::begin`].
+    pub async fn answered(
+        &self,
+        principal: &PrincipalName,
+        method: &'static str,
+        request: &RequestId,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let key = RequestKey { principal: principal.clone(), method, id: request.id.clone() };
+        loop {
+            let under_way = lock(&self.running).get(&key).cloned();
+            let Some(mut done) = under_way else { break };
+            // Ends when that change is dropped.
+            drop(done.changed().await);
+        }
+        match self.store.find_claim(key, request.hash).await.map_err(|error| store_unavailable(&error))? {
+            Claim::Answered(answer) => Ok(Some(answer)),
+            Claim::Reused => Err(Error::reused()),
+            Claim::New | Claim::InFlight => Ok(None),
+        }
+    }
+
     /// Makes the caller the only one to work on a request id, or tells whom to wait for.
     fn enter(&self, request: &RequestKey) -> Result<Change, watch::Receiver<()>> {
         let mut running = lock(&self.running);
@@ -147,17 +171,29 @@ impl Changes {
     /// Holds a key for one change. What its schedule does to it is waited for.
     ///
     /// # Errors
-    /// [`Error::Precondition`] while another request changes it.
+    /// `BUSY` while another request changes it.
     pub async fn hold(&self, name: &KeyName) -> Result<Busy, Error> {
+        self.hold_after(name, false).await
+    }
+
+    /// Holds a key for a change that takes no time. What other requests do to it is waited for, too.
+    ///
+    /// # Errors
+    /// `BUSY` when that takes too long.
+    pub async fn hold_in_turn(&self, name: &KeyName) -> Result<Busy, Error> {
+        self.hold_after(name, true).await
+    }
+
+    async fn hold_after(&self, name: &KeyName, requests: bool) -> Result<Busy, Error> {
         let until = Instant::now() + LONGEST_WAIT;
         loop {
             let by_schedule = match self.try_hold(name, false) {
                 Ok(busy) => return Ok(busy),
                 Err(by_schedule) => by_schedule,
             };
-            if !by_schedule || Instant::now() >= until {
+            if !(by_schedule || requests) || Instant::now() >= until {
                 return Err(Error::Precondition {
-                    reason: reasons::WRONG_STATE,
+                    reason: reasons::BUSY,
                     message: format!("{name} is being changed by another request; try again when that is done"),
                 });
             }

@@ -31,6 +31,7 @@ pub mod keys;
 pub mod limiting;
 pub mod limits;
 pub mod mirror;
+pub mod objects;
 pub mod operations;
 pub mod policies;
 pub mod registry;

@@ -1,6 +1,6 @@
 //! Every fuzz target over sound seeds and mutations of them: what `make fuzz` does for longer, on nightly, guided by
 //! coverage. The mutations are the same in every run.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 use chancery::policy::PolicySet;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
@@ -56,14 +56,22 @@ smoke!(ipc_frames in "../fuzz/fuzz_targets/ipc_frames.rs", 5_000 mutations of co
 smoke!(key_filter in "../fuzz/fuzz_targets/key_filter.rs", 5_000 mutations of filters());
 smoke!(key_material in "../fuzz/fuzz_targets/key_material.rs", 1_000 mutations of keys_and_ciphertexts());
 smoke!(organization_policies in "../fuzz/fuzz_targets/organization_policies.rs", 100 mutations of own_policies());
+smoke!(pkcs11_abi in "../fuzz/fuzz_targets/pkcs11_abi.rs", 2_000 mutations of calls());
 smoke!(policy_files in "../fuzz/fuzz_targets/policy_files.rs", 100 mutations of policies());
 smoke!(receipt in "../fuzz/fuzz_targets/receipt.rs", 1_000 mutations of [GOLDEN_RECEIPT.to_vec()]);
 smoke!(record in "../fuzz/fuzz_targets/record.rs", 5_000 mutations of records());
 smoke!(revocation_list in "../fuzz/fuzz_targets/revocation_list.rs", 1_000 mutations of [list_of_two()]);
 smoke!(sealed_key in "../fuzz/fuzz_targets/sealed_key.rs", 500 mutations of envelopes());
 smoke!(witness_policy in "../fuzz/fuzz_targets/witness_policy.rs", 5_000 mutations of [WITNESS_POLICY.to_vec()]);
+smoke!(object_name in "../fuzz/fuzz_targets/object_name.rs", 5_000 mutations of OBJECT_NAMES.map(<[u8]>::to_vec));
 smoke!(tile_path in "../fuzz/fuzz_targets/tile_path.rs", 5_000 mutations of
     ["0/x001/x234/067", "2/000.p/17"].map(|path| path.as_bytes().to_vec()));
+
+const OBJECT_NAMES: [&[u8]; 3] = [
+    b"organizations/org1/keys/peer0/versions/1/objects/private",
+    b"organizations/org1/keys/peer0/versions/12/objects/secret-34",
+    b"organizations/org1/principals/peer0/certificates/00ff",
+];
 
 /// Three witnesses, two of whom are enough.
 const WITNESS_POLICY: &[u8] = b"# a consortium
@@ -138,7 +146,7 @@ fn conversations() -> Vec<Vec<u8>> {
     use chancery_ipc::{KeyRef, KeyUsed, Request, Response, UseKey, encode, request::Verb, response};
     let version = "organizations/org1/keys/peer0/versions/1".to_owned();
     let key = KeyRef { version: version.clone(), public_key_sha256: vec![2; 32], ..KeyRef::default() };
-    let sign = UseKey { key, mechanism: 1, input: vec![1; 32], associated_data: vec![5; 3] };
+    let sign = UseKey { key, mechanism: 1, input: vec![1; 32], associated_data: vec![5; 3], iv: vec![6; 12] };
     let signed = KeyUsed { version, input_sha256: vec![3; 32], output: vec![4; 64], ..KeyUsed::default() };
     let (mut asked, mut answered) = (vec![7], vec![7]);
     encode(&Request { id: 1, deadline_unix_millis: 2, verb: Some(Verb::UseKey(sign)) }, &mut asked).unwrap();
@@ -177,6 +185,12 @@ fn keys_and_ciphertexts() -> Vec<Vec<u8>> {
     let others = [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ED25519];
     let others = others.map(|algorithm| KeyPair::generate_for(algorithm).unwrap().subject_public_key_info());
     seeds.into_iter().chain(others).collect()
+}
+
+/// Sequences of bytes without a pattern: each chooses some sixty calls and their arguments.
+fn calls() -> Vec<Vec<u8>> {
+    let mut random = XorShift(0x2545_f491_4f6c_dd1d);
+    (0..50).map(|_| (0..2_000).map(|_| u8::try_from(random.below(256)).unwrap()).collect()).collect()
 }
 
 /// Each policy that the documentation shows.

@@ -2,7 +2,7 @@
 //!
 //! **Invariant**: its directory is not on a RAM disk unless target/ is: the log's syncs are part of what is measured.
 
-use crate::{Result, child::Child, cpu};
+use crate::{Result, child::Child, cpu, loops::Loops};
 use chancery_api::v1::{Algorithm, CreateKeyRequest, Key, Protection};
 use chancery_client::{Client, ClientConfig};
 use std::{
@@ -72,6 +72,16 @@ impl Deployment {
         let configuration: toml::Table = fs::read_to_string(self.file("chancery.toml"))?.parse()?;
         let library = configuration.get("token").and_then(|token| token.get("library")?.as_str());
         Ok(library.ok_or("the deployment's configuration names no token.library")?.into())
+    }
+
+    /// peer0's process that signs with [`TOKEN_KEY`] through libchancery_pkcs11.so.
+    pub(crate) fn module_loops(&self) -> Result<Loops> {
+        let module = Path::new(env!("CARGO_BIN_EXE_chanceryd")).with_file_name("libchancery_pkcs11.so");
+        if !module.exists() {
+            return Err("libchancery_pkcs11.so is not beside chanceryd: run `make bench`, which builds it".into());
+        }
+        let mut role = Loops::of_key(&module, "org1", "1234", "token")?;
+        Loops::start(role.env("CHANCERY_PKCS11_CONF", self.file("clients/org1-peer0/pkcs11.toml")))
     }
 
     /// A connection of `name` to the service.

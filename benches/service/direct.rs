@@ -1,33 +1,37 @@
-//! The token by itself: threads that call C_Sign in a loop, each with its session, in a process of their own.
-//!
-//! The token is SoftHSM as the service's is: the same library, configuration and kind of key, in another directory.
+//! The token by itself, and behind p11-kit's remoting: SoftHSM as the service's is, the same library, configuration and
+//! kind of key, in another directory.
 
-use crate::{Result, child::Child, deployment::Deployment};
-use cryptoki::{
-    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
-    mechanism::Mechanism,
-    object::{Attribute, ObjectHandle},
-    session::{Session, UserType},
-    types::AuthPin,
+use crate::{
+    Result,
+    child::Child,
+    deployment::Deployment,
+    loops::{self, Loops},
 };
+use cryptoki::{mechanism::Mechanism, object::Attribute, session::UserType, types::AuthPin};
 use der::Encode;
 use std::{
-    fs, io,
-    path::Path,
+    fs,
+    path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tempfile::TempDir;
 
-/// The most threads that are asked for.
-const THREADS: usize = 8;
+const TOKEN: &str = "bench";
+const PIN: &str = "benchmark-pin";
+const KEY: &str = "bench";
 
-/// The process that loops.
-pub(crate) struct Direct(Child);
+/// See the module.
+pub(crate) struct Direct {
+    direct: Loops,
+    remoted: Loops,
+    // After its client: it ends by itself when that is gone for a while.
+    _server: Child,
+    _socket_directory: TempDir,
+}
 
 impl Direct {
-    /// Starts it with a new token.
+    /// Starts everything, with a new token.
     pub(crate) fn start(deployment: &Deployment) -> Result<Self> {
         let directory = deployment.beside("direct")?;
         let tokens = directory.join("tokens");
@@ -35,39 +39,49 @@ impl Direct {
         let configuration = directory.join("softhsm2.conf");
         let template = include_str!("../../softhsm/softhsm2.conf");
         fs::write(&configuration, template.replace("@TOKENS@", &tokens.to_string_lossy()))?;
-        let mut command: Command = Child::role()?;
-        command.arg("direct-token").arg(deployment.library()?).env("SOFTHSM2_CONF", configuration);
-        let mut child = Child::spawn(&mut command)?;
-        child.wait_for("ready")?;
-        Ok(Self(child))
+        let library = deployment.library()?;
+        let mut role = Child::role()?;
+        let direct = Loops::start(role.arg("direct-token").arg(&library).env("SOFTHSM2_CONF", &configuration))?;
+
+        // A socket's path may have 107 bytes at most, and p11-kit takes no relative one.
+        let socket_directory = TempDir::new()?;
+        let socket = socket_directory.path().join("socket");
+        let mut server = Command::new("p11-kit");
+        server.args(["server", "--foreground", "--timeout", "60", "--name"]).arg(&socket).arg("--provider");
+        server.arg(&library).arg(format!("pkcs11:token={TOKEN}")).env("SOFTHSM2_CONF", &configuration);
+        let mut server = Child::spawn(&mut server)?;
+        server.wait_for("P11_KIT_SERVER_PID")?;
+        let mut role = Loops::of_key(&client()?, TOKEN, PIN, KEY)?;
+        let remoted = Loops::start(role.env("P11_KIT_SERVER_ADDRESS", format!("unix:path={}", socket.display())))?;
+        Ok(Self { direct, remoted, _server: server, _socket_directory: socket_directory })
     }
 
     /// Signatures a second with so many threads.
     pub(crate) fn measure(&mut self, threads: usize, length: Duration) -> Result<f64> {
-        self.0.tell(&format!("{threads} {}", length.as_millis()))?;
-        Ok(self.0.wait_for("rate")?.parse()?)
+        self.direct.measure(threads, length)
+    }
+
+    /// The same by way of p11-kit.
+    pub(crate) fn measure_remoted(&mut self, threads: usize, length: Duration) -> Result<f64> {
+        self.remoted.measure(threads, length)
     }
 }
 
-/// The child: answers `THREADS MILLISECONDS` with `rate SIGNATURES_PER_SECOND` until its stdin ends.
+/// p11-kit's module, where Debian, Fedora and a build from source put it.
+fn client() -> Result<PathBuf> {
+    let architecture = std::env::consts::ARCH;
+    let folders =
+        [format!("/usr/lib/{architecture}-linux-gnu"), "/usr/lib64".into(), "/usr/lib".into(), "/usr/local/lib".into()];
+    let mut paths = folders.iter().map(|folder| Path::new(folder).join("pkcs11/p11-kit-client.so"));
+    Ok(paths.find(|path| path.exists()).ok_or("p11-kit-client.so is missing: run `make bench`, which installs it")?)
+}
+
+/// The child: makes the token and its key, and loops.
 pub(crate) fn serve(library: &Path) -> Result<()> {
-    let (mut sessions, key) = open(library)?;
-    println!("ready");
-    for line in io::stdin().lines() {
-        let line = line?;
-        let (threads, millis) = line.split_once(' ').ok_or("give threads and milliseconds")?;
-        let rate = signatures(&mut sessions[..threads.parse()?], key, Duration::from_millis(millis.parse()?))?;
-        println!("rate {rate}");
-    }
-    Ok(())
-}
-
-fn open(library: &Path) -> Result<(Vec<Session>, ObjectHandle)> {
-    let pkcs11 = Pkcs11::new(library)?;
-    pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
-    let pin = AuthPin::from("benchmark-pin");
+    let pkcs11 = loops::open(library)?;
+    let pin = AuthPin::from(PIN);
     let slot = pkcs11.get_slots_with_token()?.first().copied().ok_or("the token has no slot")?;
-    pkcs11.init_token(slot, &pin, "bench")?;
+    pkcs11.init_token(slot, &pin, TOKEN)?;
     // SoftHSM moves a token that was initialized to another slot.
     let slot = pkcs11.get_slots_with_initialized_token()?.first().copied().ok_or("the token was not initialized")?;
     let session = pkcs11.open_rw_session(slot)?;
@@ -83,31 +97,8 @@ fn open(library: &Path) -> Result<(Vec<Session>, ObjectHandle)> {
         Attribute::Sensitive(true),
         Attribute::Extractable(false),
         Attribute::Sign(true),
+        Attribute::Label(KEY.into()),
     ];
     let (_, key) = session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private)?;
-    let mut sessions = vec![session];
-    for _ in 1..THREADS {
-        sessions.push(pkcs11.open_rw_session(slot)?);
-    }
-    Ok((sessions, key))
-}
-
-fn signatures(sessions: &mut [Session], key: ObjectHandle, length: Duration) -> Result<f64> {
-    let (stop, total) = (AtomicBool::new(false), AtomicU64::new(0));
-    let sign = |session: &mut Session| -> Result<()> {
-        while !stop.load(Ordering::Relaxed) {
-            // Asks for the length first: a few hundredths of a signature.
-            session.sign(&Mechanism::Ecdsa, key, &[7; 32])?;
-            total.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
-    };
-    let begin = Instant::now();
-    thread::scope(|scope| {
-        let threads: Vec<_> = sessions.iter_mut().map(|session| scope.spawn(|| sign(session))).collect();
-        thread::sleep(length);
-        stop.store(true, Ordering::Relaxed);
-        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
-    })?;
-    Ok(total.into_inner() as f64 / begin.elapsed().as_secs_f64())
+    loops::serve(&pkcs11, slot, session, key)
 }

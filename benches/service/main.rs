@@ -14,6 +14,7 @@ mod deployment;
 mod direct;
 mod load;
 mod local;
+mod loops;
 mod machine;
 mod plan;
 mod report;
@@ -46,9 +47,12 @@ enum Role {
     /// A bare gRPC server
     #[command(hide = true)]
     BareServer { certificate: PathBuf, key: PathBuf, client_ca: PathBuf },
-    /// Loops over C_Sign
+    /// Loops over C_Sign with a new key of a new token
     #[command(hide = true)]
     DirectToken { library: PathBuf },
+    /// Loops over C_Sign with a key that is there
+    #[command(hide = true)]
+    KeyLoops { module: PathBuf, token: String, pin: String, key: String },
 }
 
 fn main() -> ExitCode {
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
     let ended = match arguments.role {
         Some(Role::BareServer { certificate, key, client_ca }) => bare::serve(&certificate, &key, &client_ca),
         Some(Role::DirectToken { library }) => direct::serve(&library),
+        Some(Role::KeyLoops { module, token, pin, key }) => loops::find_and_serve(&module, &token, &pin, &key),
         // `cargo test --all-targets` runs this program too.
         None if !arguments.bench => {
             println!("nothing is measured without --bench: run `make bench`");

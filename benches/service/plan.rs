@@ -7,6 +7,7 @@ use crate::{
     direct::Direct,
     load::{Load, Measured},
     local::{self, Appends},
+    loops::Loops,
     report::{Report, Unit},
 };
 use chancery_api::v1::Hash;
@@ -23,6 +24,7 @@ const WINDOW: usize = 256;
 struct Parts {
     runtime: Runtime,
     direct: Direct,
+    module: Loops,
     appends: Appends,
     bare: Arc<Load>,
     bare_signing: Arc<Load>,
@@ -70,6 +72,7 @@ impl Parts {
             sm2: Load::with_hash(service, SM2_KEY, Hash::Sm3),
             runtime,
             direct,
+            module: deployment.module_loops()?,
             appends,
             _server: server,
             deployment,
@@ -86,6 +89,13 @@ impl Parts {
         let stream = |load: &Arc<Load>| self.runtime.block_on(load.stream(WINDOW, length));
         report.add("C_Sign, 8 threads", Unit::PerSecond, self.direct.measure(8, length)?);
         report.add("SignStream, TOKEN", Unit::PerSecond, stream(&self.token)?.per_second);
+        for (remoted, ours, threads) in [
+            ("p11-kit, C_Sign, 1 thread", "module, C_Sign, 1 thread", 1),
+            ("p11-kit, C_Sign, 8 threads", "module, C_Sign, 8 threads", 8),
+        ] {
+            report.add(remoted, Unit::PerSecond, self.direct.measure_remoted(threads, length)?);
+            report.add(ours, Unit::PerSecond, self.module.measure(threads, length)?);
+        }
         let (streamed, cpu) = self.with_cpu(&self.enclave, || stream(&self.enclave))?;
         report.add("SignStream, ENCLAVE", Unit::PerSecond, streamed.per_second);
         report.add("SignStream, ENCLAVE, service's CPU", Unit::Micros, cpu);
@@ -139,6 +149,8 @@ fn compare(report: &mut Report) {
     report.ratio("P1: Sign, ENCLAVE ÷ bare unary + sign, 128 in flight", "Sign, ENCLAVE, 128 in flight", bare);
     report.ratio("P2: SignStream, ENCLAVE ÷ bare stream + sign", "SignStream, ENCLAVE", "bare stream + sign");
     report.ratio("P3: SignStream, TOKEN ÷ C_Sign, 8 threads", "SignStream, TOKEN", "C_Sign, 8 threads");
+    let [ours, remoted] = ["module, C_Sign, 8 threads", "p11-kit, C_Sign, 8 threads"];
+    report.ratio("P6: module ÷ p11-kit, C_Sign, 8 threads", ours, remoted);
     report.ratio("P7: SignStream, SM2 ÷ sm2 crate, 1 thread", "SignStream, SM2", "sm2 crate, 1 thread");
     report.ratio("P7, both cores: SignStream, SM2 ÷ sm2 crate, 2 threads", "SignStream, SM2", "sm2 crate, 2 threads");
     report.combine(

@@ -260,6 +260,15 @@ impl Access {
         Ok(Grant { permit, caller: caller.clone(), target, entry, asked })
     }
 
+    /// Whether the policies permit it now. Not remembered: whoever asks about many keys would drive out what is used.
+    pub fn would_permit(&self, caller: &Caller, action: Action, target: Target, context: Context) -> bool {
+        let asked = self.asked(&caller.principal, &target);
+        let entry = self.entry(&target);
+        let (principal, session) = (caller.principal.clone(), caller.session());
+        let request = self.request(principal, action, &target, entry.as_deref(), context, session);
+        asked.authorize(request).is_ok()
+    }
+
     /// What the policies would be asked, if `principal` asked for this under these circumstances now.
     pub fn describe(
         &self,

@@ -6,6 +6,7 @@
 //!
 //! **Not here**: the decision itself (`access`, `policy`).
 
+mod first_use;
 mod floods;
 mod nodes;
 
@@ -23,6 +24,7 @@ use crate::{
     witnesses::Gate,
 };
 use chancery_api::reasons;
+use first_use::FirstUses;
 use nodes::Sightings;
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ pub struct Admission {
     floods: Arc<Floods>,
     limits: Arc<Limits>,
     sightings: Arc<Sightings>,
+    first_uses: Arc<FirstUses>,
     gate: Arc<Gate>,
 }
 
@@ -46,8 +49,9 @@ impl Admission {
         changes: Arc<Changes>,
         gate: Arc<Gate>,
     ) -> Self {
-        let sightings = Arc::new(Sightings::new(Arc::clone(&floods), changes));
-        Self { access, audit, floods, limits, sightings, gate }
+        let sightings = Arc::new(Sightings::new(Arc::clone(&floods), Arc::clone(&changes)));
+        let first_uses = Arc::new(FirstUses::new(changes));
+        Self { access, audit, floods, limits, sightings, first_uses, gate }
     }
 
     /// Identifies the caller, charges it for the request, and asks the gate. A node whose public key was not seen before is
@@ -131,13 +135,22 @@ impl Admission {
         Ok(grant)
     }
 
-    /// Counts a use of a key that is about to be made against its quotas.
+    /// Makes a key that would not have stayed do so, before it is held for a change that uses it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn keep_used(&self, grant: &Grant) -> Result<(), Error> {
+        self.first_uses.settle(grant).await
+    }
+
+    /// Counts a use of a key that is about to be made against its quotas. A key that would not have stayed does from its
+    /// first use on.
     ///
     /// # Errors
     /// [`Error::Exhausted`], counted; [`Error::Unavailable`].
     pub async fn take_use(&self, grant: &Grant) -> Result<(), Error> {
         match self.limits.take(grant).await {
-            Ok(()) => Ok(()),
+            Ok(()) => self.first_uses.settle(grant).await,
             Err(error) => Err(self.rejected(grant.caller(), error).await),
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     crypto::{Input, sha256},
     enclave::Witness,
     error::{Error, Performed},
-    model::{Key, Mechanism, Principal, RequestId, Scheduled},
+    model::{Action, Key, Mechanism, Principal, RequestId, Scheduled},
     policy::{Decision, Denial, OrganizationSet, PolicySet, Resource},
     store::Row,
 };
@@ -95,6 +95,13 @@ impl Draft {
     pub fn replayed(grant: &Grant, of: &RequestId) -> Self {
         let mut draft = Self::outcome(grant, of);
         draft.0.outcome = Outcome::Replayed.into();
+        draft
+    }
+
+    /// The same, where the caller was asked for less than the request's own action, which was decided before.
+    pub fn replayed_as(action: Action, grant: &Grant, of: &RequestId) -> Self {
+        let mut draft = Self::replayed(grant, of);
+        draft.0.action = action.as_str().into();
         draft
     }
 

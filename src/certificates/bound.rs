@@ -2,6 +2,7 @@
 
 use super::{CertificateError, MAXIMUM_REQUEST_SIZE, authority::validity, der_or_pem::der_or_pem};
 use der::{Decode, Encode};
+use sha2::{Digest, Sha256};
 use std::ops::RangeInclusive;
 use x509_cert::Certificate;
 
@@ -12,6 +13,7 @@ const WHAT: &str = "certificate";
 pub struct BoundCertificate {
     der: Vec<u8>,
     public_key: Vec<u8>,
+    key_sha256: [u8; 32],
     validity: RangeInclusive<u64>,
 }
 
@@ -25,7 +27,9 @@ impl BoundCertificate {
         let der = der_or_pem(bytes, MAXIMUM_REQUEST_SIZE, WHAT, &["CERTIFICATE"])?;
         let certificate = Certificate::from_der(&der).map_err(&malformed)?;
         let certified = certificate.tbs_certificate();
+        let info = certified.subject_public_key_info();
         Ok(Self {
+            key_sha256: Sha256::digest(info.subject_public_key.raw_bytes()).into(),
             public_key: certified.subject_public_key_info().to_der().map_err(malformed)?,
             validity: validity(certified),
             der: der.into_owned(),
@@ -40,6 +44,11 @@ impl BoundCertificate {
     /// Its SubjectPublicKeyInfo, DER.
     pub fn public_key(&self) -> &[u8] {
         &self.public_key
+    }
+
+    /// SHA-256 of the public key alone, a point or the algorithm's bytes: Fabric's subject key identifier.
+    pub fn key_sha256(&self) -> [u8; 32] {
+        self.key_sha256
     }
 
     /// notBefore to notAfter, both inclusive, in seconds since the Unix epoch.

@@ -42,6 +42,8 @@ pub struct Configuration {
     pub token: TokenOptions,
     /// What is demanded of keys' lives.
     pub keys: KeyOptions,
+    /// Keys that are made through PKCS#11.
+    pub pkcs11: Pkcs11Options,
     /// What takes two officers.
     pub officers: OfficerOptions,
     /// Limits on callers.
@@ -102,6 +104,19 @@ pub struct KeyOptions {
     pub default_destruction_wait: Duration,
     /// The shortest time between two scheduled rotations of a key.
     pub minimum_rotation_interval: Duration,
+}
+
+/// How long keys made through PKCS#11 stay that nobody names or uses, and how many an owner may have.
+#[derive(Debug, Clone)]
+pub struct Pkcs11Options {
+    /// From making a key to its destruction, if it is neither named nor used.
+    pub provisional: Duration,
+    /// From hearing of a process to the destruction of its session keys.
+    pub session_lease: Duration,
+    /// Keys of one owner that it neither named nor used, at most.
+    pub provisional_keys: u64,
+    /// Session keys of one owner at most.
+    pub session_keys: u64,
 }
 
 /// What takes two officers.

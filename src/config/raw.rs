@@ -2,7 +2,7 @@
 
 use super::{
     ArchiveOptions, BootstrapAnchor, BootstrapOrganization, BootstrapPrincipal, ConfigError, Configuration,
-    DenialBytes, KeyOptions, Limits, LogOptions, OfficerOptions, TokenOptions,
+    DenialBytes, KeyOptions, Limits, LogOptions, OfficerOptions, Pkcs11Options, TokenOptions,
 };
 use crate::model::{NamePattern, OrganizationName, Role};
 use serde::Deserialize;
@@ -24,6 +24,8 @@ pub(super) struct RawConfiguration {
     log: RawLog,
     #[serde(default)]
     keys: RawKeys,
+    #[serde(default)]
+    pkcs11: RawPkcs11,
     #[serde(default)]
     officers: RawOfficers,
     #[serde(default)]
@@ -90,6 +92,16 @@ struct RawKeys {
     minimum_destruction_wait: String,
     default_destruction_wait: String,
     minimum_rotation_interval: String,
+}
+
+/// Times as in [`RawKeys`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawPkcs11 {
+    provisional: String,
+    session_lease: String,
+    provisional_keys: u64,
+    session_keys: u64,
 }
 
 /// Times as in [`RawKeys`].
@@ -210,6 +222,12 @@ impl Default for RawKeys {
     }
 }
 
+impl Default for RawPkcs11 {
+    fn default() -> Self {
+        Self { provisional: "1h".into(), session_lease: "10m".into(), provisional_keys: 64, session_keys: 256 }
+    }
+}
+
 impl Default for RawOfficers {
     fn default() -> Self {
         Self { second_officer: true, waiting_period: "10m".into(), approval_lifetime: "24h".into() }
@@ -281,6 +299,22 @@ impl RawKeys {
             return Err(invalid(interval, "it must be from 1 second to 10 years"));
         }
         Ok(options)
+    }
+}
+
+impl RawPkcs11 {
+    fn check(&self) -> Result<Pkcs11Options, ConfigError> {
+        let span = |field: &str, text: &str| {
+            let span = time(field, text)?;
+            let allowed = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
+            if allowed.contains(&span) { Ok(span) } else { Err(invalid(field, "it must be from 1 second to 30 days")) }
+        };
+        Ok(Pkcs11Options {
+            provisional: span("pkcs11.provisional", &self.provisional)?,
+            session_lease: span("pkcs11.session_lease", &self.session_lease)?,
+            provisional_keys: within("pkcs11.provisional_keys", self.provisional_keys, 1, 1 << 16)?,
+            session_keys: within("pkcs11.session_keys", self.session_keys, 1, 1 << 16)?,
+        })
     }
 }
 
@@ -414,6 +448,7 @@ impl RawConfiguration {
             log,
             token,
             keys: self.keys.check()?,
+            pkcs11: self.pkcs11.check()?,
             officers: self.officers.check()?,
             limits,
             witnesses: self.witnesses.policy.map(absolute),

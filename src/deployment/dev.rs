@@ -177,6 +177,24 @@ fn client_name(organization: &str, member: &str) -> String {
     format!("{organization}-{member}")
 }
 
+/// What a client's PKCS#11 module needs: one slot, and its PIN. Written where it is missing or names another address:
+/// switches that somebody set in it stay.
+fn write_slot(home: &Path, organization: &str, address: SocketAddr) -> Result<(), DeploymentError> {
+    let path = home.join("pkcs11.toml");
+    let addresses = format!("addresses   = [\"{address}\"]\n");
+    if !fs::read_to_string(&path).is_ok_and(|text| text.contains(&addresses)) {
+        let text = format!(
+            "{addresses}ca          = \"ca.pem\"\ncertificate = \"cert.pem\"\nkey         = \"key.pem\"\n\
+             deadline    = \"30s\"\n\n\
+             [[slot]]\nlabel        = \"{organization}\"\norganization = \"organizations/{organization}\"\n\
+             protection   = \"token\"\npin_file     = \"pin\"\n"
+        );
+        fs::write(&path, text).map_err(DeploymentError::io(&path))?;
+    }
+    let pin = home.join("pin");
+    if pin.exists() { Ok(()) } else { write_new(&pin, b"1234\n", true) }
+}
+
 impl Dev {
     /// Tells clients where the service is, and the person what to type next.
     pub fn announce(&self, bound: &Addresses) {
@@ -208,6 +226,7 @@ impl Dev {
                      [log]\nkey  = \"audit.vkey\"\nseen = \"checkpoint.seen\"\n"
                 );
                 fs::write(&path, text).map_err(DeploymentError::io(&path))?;
+                write_slot(&home, id, address)?;
                 for (from, name) in [(&ca, "ca.pem"), (&self.configuration.audit_vkey, "audit.vkey")] {
                     let copy = home.join(name);
                     fs::copy(from, &copy).map_err(DeploymentError::io(&copy))?;

@@ -3,7 +3,7 @@
 use super::DirectoryError;
 use crate::{
     crypto::PublicKey,
-    model::{Algorithm, Key, KeyVersion},
+    model::{Algorithm, Key, KeyObjects, KeyVersion},
     store::{Row, RowError},
 };
 use chancery_api::state::KeyAnswer;
@@ -17,6 +17,8 @@ pub struct KeyEntry {
     pub key: Key,
     /// Its versions by number.
     pub versions: BTreeMap<u64, Arc<Version>>,
+    /// Its standing and what was set of its objects; `None`: nothing was.
+    pub objects: Option<Arc<KeyObjects>>,
     /// Why the key is not used: the store disagrees with the log.
     pub mismatch: Option<String>,
 }
@@ -57,12 +59,13 @@ impl KeyEntry {
             match (row, &mut after) {
                 (Row::Key(key), Some(entry)) => entry.key = key.clone(),
                 (Row::Key(key), None) => {
-                    after = Some(Self { key: key.clone(), versions: BTreeMap::new(), mismatch: None });
+                    after = Some(Self { key: key.clone(), versions: BTreeMap::new(), objects: None, mismatch: None });
                 }
                 (Row::KeyVersion(row), Some(entry)) => {
                     let version = Version::new(row.clone(), entry.key.algorithm, None)?;
                     entry.versions.insert(row.name.number(), Arc::new(version));
                 }
+                (Row::KeyObjects(row), Some(entry)) => entry.objects = Some(Arc::new(row.clone())),
                 (other, _) => return Err(DirectoryError::Orphan(other.name())),
             }
         }
@@ -71,8 +74,15 @@ impl KeyEntry {
 
     /// As the answer to a request, kept for its retries.
     pub fn to_answer(&self) -> Vec<u8> {
+        self.to_answer_of("")
+    }
+
+    /// The same, where one of its objects was asked for.
+    pub fn to_answer_of(&self, object: &str) -> Vec<u8> {
+        let key = [Row::Key(self.key.clone()).state()].into_iter();
         let versions = self.versions.values().map(|version| Row::KeyVersion(version.row.clone()).state());
-        KeyAnswer { states: [Row::Key(self.key.clone()).state()].into_iter().chain(versions).collect() }.encode_to_vec()
+        let objects = self.objects.iter().map(|objects| Row::KeyObjects(KeyObjects::clone(objects)).state());
+        KeyAnswer { states: key.chain(versions).chain(objects).collect(), object: object.to_owned() }.encode_to_vec()
     }
 
     /// From [`KeyEntry::to_answer`].
@@ -80,10 +90,19 @@ impl KeyEntry {
     /// # Errors
     /// [`DirectoryError`] when it is none.
     pub fn from_answer(answer: &[u8]) -> Result<Self, DirectoryError> {
+        Self::from_answer_of(answer).map(|(entry, _)| entry)
+    }
+
+    /// From [`KeyEntry::to_answer_of`].
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it is none.
+    pub fn from_answer_of(answer: &[u8]) -> Result<(Self, String), DirectoryError> {
         let malformed = |problem: String| DirectoryError::Malformed { name: "an answer".into(), problem };
         let answer = KeyAnswer::decode(answer).map_err(|error| malformed(error.to_string()))?;
         let rows: Result<Vec<_>, RowError> = answer.states.iter().map(Row::parse).collect();
-        Self::changed(None, &rows.map_err(|error| malformed(error.to_string()))?)
+        let entry = Self::changed(None, &rows.map_err(|error| malformed(error.to_string()))?)?;
+        Ok((entry, answer.object))
     }
 
     /// The version of that number, or the primary one.

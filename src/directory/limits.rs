@@ -54,6 +54,7 @@ impl Content {
     pub(super) fn put_key(&mut self, name: KeyName, entry: Arc<KeyEntry>) {
         let before = self.keys.insert(name, Arc::clone(&entry));
         self.key_counts.replaced(before.as_deref(), &entry);
+        self.objects.put_key(&entry);
     }
 }
 

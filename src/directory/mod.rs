@@ -11,12 +11,14 @@ mod approvals;
 mod entry;
 mod limits;
 mod members;
+mod objects;
 mod policies;
 mod preview;
 mod reconcile;
 
 pub use entry::{KeyEntry, Version};
 pub use members::{Member, NODES_PER_ORGANIZATION, Standing};
+pub use objects::KeyObject;
 pub use reconcile::{DirectoryError, LoggedStates};
 
 use crate::{
@@ -66,6 +68,7 @@ struct Content {
     keys: BTreeMap<KeyName, Arc<KeyEntry>>,
     key_counts: limits::KeyCounts,
     backups: BTreeMap<BackupName, Backup>,
+    objects: objects::ObjectIndex,
     /// SHA-256 of the SubjectPublicKeyInfo of every key version ever kept here.
     public_keys: HashSet<[u8; 32]>,
 }
@@ -181,6 +184,8 @@ impl Directory {
                     | Row::Limit(_)
                     | Row::Usage(_)
                     | Row::Approval(_)
+                    | Row::KeyObjects(_)
+                    | Row::CertificateObject(_)
             )
         });
         let registry = rows.iter().any(|row| {
@@ -197,6 +202,7 @@ impl Directory {
             .filter_map(|row| match row {
                 Row::Key(row) => Some(row.name.clone()),
                 Row::KeyVersion(row) => Some(row.name.key().clone()),
+                Row::KeyObjects(row) => Some(row.key.clone()),
                 _ => None,
             })
             .collect();
@@ -233,7 +239,8 @@ impl Content {
     }
 
     fn apply(&mut self, rows: Vec<Row>, mismatches: &HashMap<String, String>) -> Result<(), DirectoryError> {
-        let mut versions = Vec::new();
+        self.objects.changed(&rows);
+        let (mut versions, mut objects) = (Vec::new(), Vec::new());
         for row in rows {
             let name = row.name();
             let mismatch = mismatches.get(&name).cloned();
@@ -262,10 +269,14 @@ impl Content {
                 Row::Approval(row) => drop(self.approvals.insert(name, row)),
                 Row::Backup(row) => drop(self.backups.insert(row.name.clone(), row)),
                 Row::Key(row) => {
-                    let versions = self.keys.get(&row.name).map(|entry| entry.versions.clone()).unwrap_or_default();
-                    self.put_key(row.name.clone(), Arc::new(KeyEntry { key: row, versions, mismatch }));
+                    let before = self.keys.get(&row.name);
+                    let versions = before.map(|entry| entry.versions.clone()).unwrap_or_default();
+                    let objects = before.and_then(|entry| entry.objects.clone());
+                    self.put_key(row.name.clone(), Arc::new(KeyEntry { key: row, versions, objects, mismatch }));
                 }
                 Row::KeyVersion(row) => versions.push((row, mismatch)),
+                Row::KeyObjects(row) => objects.push(row),
+                Row::CertificateObject(row) => self.objects.put_certificate(row),
             }
         }
         // Keys first: a version belongs to one.
@@ -278,10 +289,13 @@ impl Content {
             if let Some(key) = version.public_key.as_ref().filter(|_| version.row.was_kept_here()) {
                 self.public_keys.insert(*key.sha256());
             }
+            self.objects.put_version(&version);
             let mut entry = KeyEntry::clone(entry);
             entry.versions.insert(version.row.name.number(), Arc::new(version));
             self.put_key(name, Arc::new(entry));
         }
+        // As the log says: what was edited in the store decides no key's standing.
+        objects.into_iter().for_each(|row| self.put_objects(row));
         Ok(())
     }
 }

@@ -61,6 +61,8 @@ pub struct Use {
     pub input: Zeroizing<Vec<u8>>,
     /// GCM: associated data. RSAES-OAEP: the label.
     pub associated_data: Vec<u8>,
+    /// The nonce or initialization vector, for verbs that take one.
+    pub iv: Vec<u8>,
 }
 
 /// A use of a key that was made and is not yet recorded. Its output is recorded nowhere.
@@ -71,6 +73,14 @@ pub struct Used {
     pub(crate) mechanism: Mechanism,
     pub(crate) output: Zeroizing<Vec<u8>>,
     pub(crate) witness: Witness,
+}
+
+/// What a mechanism takes, as [`Use`] says.
+#[derive(Clone, Copy, Default)]
+struct Taken<'a> {
+    input: &'a [u8],
+    associated_data: &'a [u8],
+    iv: &'a [u8],
 }
 
 /// A use that came to nothing, and what the enclave may have done nevertheless.
@@ -133,7 +143,8 @@ impl Enclave {
         turn: Turn,
     ) -> Result<Performed, Box<Failed>> {
         let (mechanism, bytes) = for_enclave(&input, form);
-        let performed = self.perform(access, &grant, mechanism, &bytes, &[], request_id).await;
+        let performed =
+            self.perform(access, &grant, mechanism, Taken { input: &bytes, ..Taken::default() }, request_id).await;
         drop(turn);
         match performed {
             Ok((version, used, witness)) => Ok(Performed {
@@ -161,8 +172,9 @@ impl Enclave {
         request_id: &str,
         turn: Turn,
     ) -> Result<Used, Box<Failed>> {
-        let Use { mechanism, verb, input, associated_data } = work;
-        let performed = self.perform(access, &grant, verb, &input, &associated_data, request_id).await;
+        let Use { mechanism, verb, input, associated_data, iv } = work;
+        let taken = Taken { input: &input, associated_data: &associated_data, iv: &iv };
+        let performed = self.perform(access, &grant, verb, taken, request_id).await;
         drop(turn);
         match performed {
             Ok((version, used, witness)) => {
@@ -177,22 +189,22 @@ impl Enclave {
         access: &Access,
         grant: &Grant,
         mechanism: ipc::Mechanism,
-        input: &[u8],
-        associated_data: &[u8],
+        taken: Taken<'_>,
         request_id: &str,
     ) -> Result<(Arc<Version>, ipc::KeyUsed, Witness), Unused> {
         let (entry, version) = (grant.key()?, Arc::clone(grant.version()?));
         grant.require_usable(&version)?;
         access.recheck(grant, Some(&version.row.name))?;
-        let expected = sha256(input);
+        let expected = sha256(taken.input);
         let key = key_ref(entry, &version);
         // Each is wiped once it was sent.
         let verb = |wrapped| {
             Verb::UseKey(ipc::UseKey {
                 key: ipc::KeyRef { wrapped, ..key.clone() },
                 mechanism: mechanism.into(),
-                input: input.to_vec(),
-                associated_data: associated_data.to_vec(),
+                input: taken.input.to_vec(),
+                associated_data: taken.associated_data.to_vec(),
+                iv: taken.iv.to_vec(),
             })
         };
         // Ids are their principals' own: one must not quarantine another's.

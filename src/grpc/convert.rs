@@ -5,9 +5,10 @@ use crate::{
     directory::{KeyEntry, Version},
     error::Error,
     model::{
-        Algorithm, Check, Hash, Key, KeyOrVersionName, KeyState, KeyVersion, Origin, Protection, Purpose, Rotation,
-        RsaPadding, SignatureFormat,
+        Algorithm, Check, CipherMode, Hash, Key, KeyOrVersionName, KeyState, KeyVersion, OaepHash, Origin, Protection,
+        Purpose, Rotation, RsaPadding, SignatureFormat,
     },
+    operations::Cipher,
 };
 use chancery_api::{
     reasons,
@@ -31,6 +32,12 @@ pub(super) fn request_id(text: &str) -> Result<String, Error> {
         Err(_) if text.is_empty() => Err(Error::invalid("request_id", "required: a fresh UUID for each request")),
         Err(_) => Err(Error::invalid("request_id", "no UUID")),
     }
+}
+
+/// Another UUID, which is required, in its one spelling.
+pub(super) fn uuid(field: &'static str, text: &str) -> Result<String, Error> {
+    let uuid = uuid::Uuid::try_parse(text).map_err(|_| Error::invalid(field, "no UUID"))?;
+    Ok(uuid.hyphenated().to_string())
 }
 
 /// SHA-256 over a request whose id was cleared.
@@ -110,6 +117,7 @@ to_wire!(wire_state, KeyState { PreActive, Active, Suspended, Deactivated, Compr
 from_wire!(parse_hash, "hash", Hash { Sha256, Sha384, Sha512, Sm3 });
 from_wire!(parse_format, "format", SignatureFormat { Der, Raw, Ethereum, Eos });
 from_wire!(padding, "padding", RsaPadding { Pkcs1, Pss });
+from_wire!(cipher_mode, "mode", CipherMode { Gcm, Cbc, CbcPad });
 
 pub(super) fn algorithm(value: i32) -> Result<Algorithm, Error> {
     parse_algorithm(value)?.ok_or_else(|| Error::invalid("key.algorithm", "required"))
@@ -130,6 +138,18 @@ pub(super) fn hash(field: &'static str, value: i32) -> Result<Option<Hash>, Erro
 
 pub(super) fn format(value: i32) -> Result<SignatureFormat, Error> {
     Ok(parse_format(value)?.unwrap_or(SignatureFormat::Der))
+}
+
+/// How a request to encrypt or decrypt says that it be done.
+pub(super) fn cipher(mode: i32, iv: Vec<u8>, oaep_hash: i32) -> Result<Cipher, Error> {
+    let oaep_hash = match v1::OaepHash::try_from(oaep_hash).map_err(|_| unknown("oaep_hash", oaep_hash))? {
+        v1::OaepHash::Unspecified => None,
+        v1::OaepHash::OaepSha1 => Some(OaepHash::Sha1),
+        v1::OaepHash::OaepSha256 => Some(OaepHash::Sha256),
+        v1::OaepHash::OaepSha384 => Some(OaepHash::Sha384),
+        v1::OaepHash::OaepSha512 => Some(OaepHash::Sha512),
+    };
+    Ok(Cipher { mode: cipher_mode(mode)?, iv, oaep_hash })
 }
 
 /// Whether a request says that it can wait.

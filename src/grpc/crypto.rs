@@ -50,7 +50,9 @@ impl Service {
 
     async fn encrypt_with(&self, peer: &Arc<Peer>, mut wire: v1::EncryptRequest) -> Result<v1::EncryptResponse, Error> {
         let id = request_id!(wire);
-        let work = Work::Encrypt { plaintext: Zeroizing::new(wire.plaintext), associated_data: wire.associated_data };
+        let plaintext = Zeroizing::new(wire.plaintext);
+        let cipher = convert::cipher(wire.mode, wire.iv, wire.oaep_hash)?;
+        let work = Work::Encrypt { plaintext, associated_data: wire.associated_data, cipher };
         let mut output = self.use_key(peer, &wire.name, work, id).await?;
         Ok(v1::EncryptResponse {
             ciphertext: std::mem::take(&mut output.bytes),
@@ -61,7 +63,8 @@ impl Service {
 
     async fn decrypt_with(&self, peer: &Arc<Peer>, mut wire: v1::DecryptRequest) -> Result<v1::DecryptResponse, Error> {
         let id = request_id!(wire);
-        let work = Work::Decrypt { ciphertext: wire.ciphertext, associated_data: wire.associated_data };
+        let cipher = convert::cipher(wire.mode, wire.iv, wire.oaep_hash)?;
+        let work = Work::Decrypt { ciphertext: wire.ciphertext, associated_data: wire.associated_data, cipher };
         let mut output = self.use_key(peer, &wire.name, work, id).await?;
         Ok(v1::DecryptResponse {
             plaintext: std::mem::take(&mut output.bytes),

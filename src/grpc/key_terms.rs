@@ -3,7 +3,7 @@
 use super::convert;
 use crate::{
     error::Error,
-    keys::{Dates, KeyUpdate, NewKey},
+    keys::{Dates, KeyUpdate, NewKey, NewObjects},
     model::{KeyName, KeyVersionName, OrganizationName, PrincipalName, RequestId, Rotation},
 };
 use chancery_api::v1::{self, rotation_schedule::Schedule};
@@ -21,6 +21,7 @@ pub(super) fn new_key(mut wire: v1::CreateKeyRequest) -> Result<(NewKey, Request
     let new = NewKey {
         activate_time: convert::time("activate_time", wire.activate_time)?,
         expire_time: convert::time("expire_time", wire.expire_time)?,
+        objects: wire.objects.map(new_objects).transpose()?,
         ..parse_new(&wire.parent, &wire.key_id, wire.key)?
     };
     Ok((new, RequestId { id, hash }))
@@ -48,6 +49,22 @@ pub(super) fn parse_new(parent: &str, key_id: &str, key: Option<v1::Key>) -> Res
         pool_size: pool_size(key.pool_size)?,
         activate_time: None,
         expire_time: None,
+        objects: None,
+    })
+}
+
+/// What is empty is implied.
+fn new_objects(wire: v1::NewObjects) -> Result<NewObjects, Error> {
+    let given = |bytes: Vec<u8>| Some(bytes).filter(|bytes| !bytes.is_empty());
+    let process = match wire.session_process.as_str() {
+        "" => None,
+        text => Some(convert::uuid("objects.session_process", text)?),
+    };
+    Ok(NewObjects {
+        public: [given(wire.public_id), given(wire.public_label)],
+        private: [given(wire.private_id), given(wire.private_label)],
+        process,
+        unmodifiable: wire.unmodifiable,
     })
 }
 

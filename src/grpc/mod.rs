@@ -16,6 +16,7 @@ mod key_terms;
 mod key_versions;
 mod keys;
 mod listener;
+mod objects;
 mod signing;
 mod stalled;
 mod status;
@@ -36,6 +37,7 @@ use crate::{
     issuing::Issuing,
     keys::Keys,
     limiting::Limiting,
+    objects::Objects,
     operations::Operations,
     policies::PolicyDesk,
     registry::Registrar,
@@ -47,7 +49,8 @@ use chancery_api::{
     v1::{
         admin_service_server::AdminServiceServer, audit_service_server::AuditServiceServer,
         certificate_service_server::CertificateServiceServer, crypto_service_server::CryptoServiceServer,
-        key_service_server::KeyServiceServer, signing_service_server::SigningServiceServer,
+        key_service_server::KeyServiceServer, object_service_server::ObjectServiceServer,
+        signing_service_server::SigningServiceServer,
     },
 };
 use stalled::Answered;
@@ -74,6 +77,8 @@ pub struct Parts {
     pub policies: Arc<PolicyDesk>,
     /// Certificates.
     pub issuing: Arc<Issuing>,
+    /// What PKCS#11 tokens show.
+    pub objects: Arc<Objects>,
     /// Limits.
     pub limiting: Arc<Limiting>,
     /// Reads.
@@ -146,6 +151,7 @@ pub async fn serve(
         .add_service(KeyServiceServer::new(keys::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(CryptoServiceServer::new(crypto::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(CertificateServiceServer::new(certificates::Service::new(&parts)).max_decoding_message_size(size))
+        .add_service(ObjectServiceServer::new(objects::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(AdminServiceServer::new(admin::Service::new(&parts)).max_decoding_message_size(size))
         .add_service(AuditServiceServer::new(audit::Service::new(&parts, streams_stop)).max_decoding_message_size(size))
         .serve_with_incoming_shutdown(incoming, async move {
@@ -176,6 +182,7 @@ async fn report_health(health: tonic_health::server::HealthReporter, parts: Part
         "chancery.v1.SigningService",
         "chancery.v1.KeyService",
         "chancery.v1.CryptoService",
+        "chancery.v1.ObjectService",
         "chancery.v1.CertificateService",
         "chancery.v1.AuditService",
         "chancery.v1.AdminService",

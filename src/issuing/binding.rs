@@ -43,7 +43,7 @@ impl Issuing {
             }
         };
         let bound = async {
-            let busy = self.changes.hold(new.version.key()).await?;
+            let busy = self.changes.hold_in_turn(new.version.key()).await?;
             self.admission.access().recheck(&grant, None)?;
             let (rows, after) = self.bound(&new)?;
             Ok((rows, after, busy))

@@ -155,6 +155,7 @@ impl Issuing {
         };
         let root = new.profile == Profile::RootCa;
         let result = async {
+            self.admission.keep_used(&grant).await?;
             // The version is written back with its certificate: nobody else may change it meanwhile.
             let busy = if root { Some(self.changes.hold(new.issuer.key()).await?) } else { None };
             let issuer = issuer(&grant)?;

@@ -1,6 +1,6 @@
 //! Making a key with its first version.
 
-use super::{Begun, Cause, Fresh, Keys, Made, first_answer, rotate::changed, terms};
+use super::{Begun, Cause, Fresh, Keys, Made, NewObjects, first_answer, rotate::changed, terms};
 use crate::{
     access::{Grant, Peer, Target, now},
     audit::Draft,
@@ -42,6 +42,8 @@ pub struct NewKey {
     pub activate_time: Option<i64>,
     /// When the first version expires.
     pub expire_time: Option<i64>,
+    /// It is made through PKCS#11.
+    pub objects: Option<NewObjects>,
 }
 
 /// What is checked of signatures unless the request says otherwise.
@@ -131,7 +133,8 @@ impl Keys {
         new.require_purpose()?;
         self.require_terms(new)?;
         self.require_settable(grant, &owner, &BTreeMap::new(), &new.labels)?;
-        let place = Some(self.place(grant, &owner).await?);
+        let (objects, passing) = self.new_objects(new, &owner, now())?.unzip();
+        let place = Some((self.place(grant, &owner).await?, passing.flatten()));
         let (material, wrapping) = self.material(&new.name, algorithm, new.purpose, protection).await?;
         let name = new.name.version(1);
         let cause = Cause::Request(grant, request);
@@ -148,10 +151,24 @@ impl Keys {
             Some(_) => Ok(version),
             None => version.after(LifecycleEvent::Activate, now).map_err(Error::from),
         };
-        let rows = version.map(|version| vec![Row::Key(new.key(owner, now)), Row::KeyVersion(version)]);
+        let rows = version.map(|version| {
+            let rows = [Row::Key(new.key(owner, now)), Row::KeyVersion(version)].into_iter();
+            rows.chain(objects.map(Row::KeyObjects)).collect()
+        });
         let created = rows.and_then(|rows| changed(None, rows));
         let (rows, after) = self.or_undone(material.as_ref(), created).await?;
         let resource = KeyOrVersionName::Version(name);
-        Ok(Made { resource, algorithm, protection, rows, before: None, after, material, place, busy })
+        Ok(Made {
+            resource,
+            algorithm,
+            protection,
+            rows,
+            before: None,
+            after,
+            object: String::new(),
+            material,
+            place,
+            busy,
+        })
     }
 }

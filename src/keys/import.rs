@@ -112,7 +112,7 @@ impl Keys {
             None => {
                 self.require_terms(new)?;
                 self.require_settable(grant, &owner, &BTreeMap::new(), &new.labels)?;
-                Some(self.place(grant, &owner).await?)
+                Some((self.place(grant, &owner).await?, None))
             }
         };
         let (algorithm, protection) = (new.algorithm, new.protection);
@@ -147,7 +147,7 @@ impl Keys {
         let (mut rows, after) = self.or_undone(material.as_ref(), changed(before.as_deref(), rows)).await?;
         rows.extend(approval);
         let resource = KeyOrVersionName::Version(name);
-        Ok(Made { resource, algorithm, protection, rows, before, after, material, place, busy })
+        Ok(Made { resource, algorithm, protection, rows, before, after, object: String::new(), material, place, busy })
     }
 
     fn known(&self, organization: &OrganizationName) -> Result<Organization, Error> {

@@ -16,6 +16,7 @@ mod import;
 mod keks;
 mod labels;
 mod list;
+mod objects;
 mod orphans;
 mod pairs;
 mod rewrap;
@@ -35,6 +36,7 @@ pub use filter::{Filter, FilterError};
 pub use import::Sealed;
 pub use keks::{Generation, Rewrapped};
 pub use list::{Listing, Page};
+pub use objects::{Changed, NewObjects, ObjectEdit, require_attribute, require_free_id};
 pub use pairs::OpenIntent;
 pub use schedule::{Schedule, next_rotation};
 pub use transitions::Destruction;
@@ -47,7 +49,7 @@ use crate::{
     approvals::Approvals,
     audit::{Draft, unavailable},
     changes::{Begun, Busy, Change, Changes},
-    config::KeyOptions,
+    config::{KeyOptions, Pkcs11Options},
     directory::{KeyEntry, Version},
     enclave::{Enclave, Material, Witness},
     error::Error,
@@ -63,6 +65,7 @@ use cause::Cause;
 use chancery_api::reasons;
 use destruction::Destructions;
 use keks::Keks;
+use objects::{Leases, PassingPlace, PassingPlaces};
 use pairs::Pairs;
 use std::sync::Arc;
 
@@ -76,6 +79,9 @@ pub struct Keys {
     destructions: Destructions,
     store: Arc<dyn Store>,
     options: KeyOptions,
+    pkcs11: Pkcs11Options,
+    passing: PassingPlaces,
+    leases: Leases,
     /// One import at a time: whether a key is here already is only known once those before it are in force.
     importing: tokio::sync::Mutex<()>,
 }
@@ -91,11 +97,19 @@ struct Made {
     before: Option<Arc<KeyEntry>>,
     /// The key as it is afterwards.
     after: KeyEntry,
+    /// Which of its objects the answer is about, if one.
+    object: String,
     /// Where key material was made.
     material: Option<Fresh>,
     /// Of a new key: it is one of those that its organization may have.
-    place: Option<KeyPlace>,
+    place: Option<(KeyPlace, Option<PassingPlace>)>,
     busy: Busy,
+}
+
+/// What an edit of a key's objects leaves, and which object is the answer.
+struct Answered {
+    edited: Edited,
+    object: String,
 }
 
 /// Key material that was made for a version that is not registered yet.
@@ -136,14 +150,29 @@ impl Keys {
         changes: Arc<Changes>,
         approvals: Arc<Approvals>,
         store: Arc<dyn Store>,
-        options: KeyOptions,
+        (options, pkcs11): (KeyOptions, Pkcs11Options),
     ) -> Self {
         let keks = Keks::new(Arc::clone(&enclave), Arc::clone(&changes), Arc::clone(&store));
         let audit = Arc::clone(admission.audit());
         let destructions = Destructions::new(Arc::clone(&enclave), audit, Arc::clone(&changes));
         let pairs = Pairs::new(Arc::clone(&admission), enclave);
         let importing = tokio::sync::Mutex::default();
-        Self { admission, changes, approvals, pairs, keks, destructions, store, options, importing }
+        let passing = PassingPlaces::new(Arc::clone(changes.directory()), &pkcs11);
+        let leases = Leases::new(pkcs11.session_lease);
+        Self {
+            admission,
+            changes,
+            approvals,
+            pairs,
+            keks,
+            destructions,
+            store,
+            options,
+            pkcs11,
+            passing,
+            leases,
+            importing,
+        }
     }
 
     /// The deployment's id.
@@ -181,33 +210,67 @@ impl Keys {
         asked: Asked,
         edit: impl FnOnce(&KeyEntry, &Grant) -> Result<E, Error> + Send,
     ) -> Result<Arc<KeyEntry>, Error> {
+        let caller = self.admission.identify(peer, asked.action).await?;
+        let edit = |entry: &KeyEntry, grant: &Grant| {
+            edit(entry, grant).map(|edited| Answered { edited: edited.into(), object: String::new() })
+        };
+        self.alter_answered(caller, asked, edit).await.map(|(entry, _)| entry)
+    }
+
+    /// The same for a caller who is identified; with the object that was asked for.
+    async fn alter_answered(
+        &self,
+        caller: Caller,
+        asked: Asked,
+        edit: impl FnOnce(&KeyEntry, &Grant) -> Result<Answered, Error> + Send,
+    ) -> Result<(Arc<KeyEntry>, String), Error> {
         let Asked { action, target, context, request } = asked;
-        let caller = self.admission.identify(peer, action).await?;
         let grant = self.admission.authorize(&caller, action, Target::Key(target.clone()), context, &request).await?;
         grant.version()?;
         let change = match self.changes.begin(&caller.principal().name, action.as_str(), &request).await? {
             Begun::New(change) => change,
             Begun::Answered(answer) => {
                 self.replayed(Draft::replayed(&grant, &request)).await?;
-                return first_answer(&answer);
+                let (entry, object) = KeyEntry::from_answer_of(&answer).map_err(Error::internal)?;
+                return Ok((Arc::new(entry), object));
             }
         };
+        let mut answered = String::new();
         let altered = async {
-            let busy = self.changes.hold(target.key()).await?;
+            let busy = match action {
+                // Clients send these for both halves of a key at once.
+                Action::UpdateObject | Action::CopyObject | Action::DeleteObject => {
+                    self.changes.hold_in_turn(target.key()).await?
+                }
+                _ => self.changes.hold(target.key()).await?,
+            };
             // Read while it is held, and decided once more: another change may just have ended.
             self.admission.access().recheck(&grant, None)?;
             let before = self.existing(target.key())?;
-            let Edited { mut rows, dangerous } = edit(&before, &grant)?.into();
+            let Answered { edited: Edited { mut rows, dangerous }, object } = edit(&before, &grant)?;
+            answered.clone_from(&object);
             let after = KeyEntry::changed(Some(&before), &rows).map_err(Error::internal)?;
             if let Some(summary) = dangerous {
                 rows.extend(self.approvals.require(&grant, &request, summary).await?);
             }
             let (algorithm, protection) = (before.key.algorithm, before.key.protection);
             let before = Some(before);
-            Ok(Made { resource: target, algorithm, protection, rows, before, after, material: None, place: None, busy })
+            Ok(Made {
+                resource: target,
+                algorithm,
+                protection,
+                rows,
+                before,
+                after,
+                object,
+                material: None,
+                place: None,
+                busy,
+            })
         };
         let made = altered.await;
-        self.finish(change, &grant, &request, made).await
+        let entry = self.finish(change, &grant, &request, made).await?;
+        Ok((entry, answered))
     }
 
     /// Records what a request leaves and puts it in force.
@@ -233,7 +296,7 @@ impl Keys {
         if let Some(fresh) = &mut material {
             outcome = outcome.witness(fresh.witness.take()).after(fresh.intent.index);
         }
-        let result = self.changes.finish(change, Some(outcome), made.rows, made.after.to_answer()).await;
+        let result = self.changes.finish(change, Some(outcome), made.rows, made.after.to_answer_of(&made.object)).await;
         if let (Err(_), Some(fresh)) = (&result, material) {
             self.pairs.leave_open(fresh.intent);
         }

@@ -53,7 +53,18 @@ impl Keys {
         let resource = KeyOrVersionName::Version(next.name.clone());
         let rotated = succession::rotate(&before, next, now()).and_then(|rows| changed(Some(&before), rows));
         let (rows, after) = self.or_undone(material.as_ref(), rotated).await?;
-        Ok(Made { resource, algorithm, protection, rows, before: Some(before), after, material, place: None, busy })
+        Ok(Made {
+            resource,
+            algorithm,
+            protection,
+            rows,
+            before: Some(before),
+            after,
+            object: String::new(),
+            material,
+            place: None,
+            busy,
+        })
     }
 
     /// Makes what a key's next version is to be, PRE_ACTIVE and not yet in force. The key is held.

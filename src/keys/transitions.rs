@@ -12,7 +12,10 @@ use crate::{
     config::KeyOptions,
     directory::KeyEntry,
     error::Error,
-    model::{Action, KeyOrVersionName, KeyState, KeyVersion, KeyVersionName, LifecycleEvent, Purpose, RequestId},
+    model::{
+        Action, KeyObjects, KeyOrVersionName, KeyStanding, KeyState, KeyVersion, KeyVersionName, LifecycleEvent,
+        Purpose, RequestId,
+    },
     policy::Context,
     store::Row,
 };
@@ -100,7 +103,7 @@ impl Keys {
         self.transit(peer, Action::MarkKeyVersionCompromised, LifecycleEvent::Compromise, version, request).await
     }
 
-    /// Calls off a destruction.
+    /// Calls off a destruction. A key that did not stay does from then on.
     ///
     /// # Errors
     /// [`Error`].
@@ -187,7 +190,13 @@ impl Keys {
                 }
                 _ => None,
             };
-            Ok(Edited { rows: vec![Row::KeyVersion(row.after(event, now())?)], dangerous })
+            let mut rows = vec![Row::KeyVersion(row.after(event, now())?)];
+            if event == LifecycleEvent::Restore && entry.standing() != KeyStanding::Named {
+                // It would be collected once more.
+                let named = KeyObjects { standing: KeyStanding::Named, collect_time: None, ..entry.objects_row() };
+                rows.push(Row::KeyObjects(named));
+            }
+            Ok(Edited { rows, dangerous })
         };
         self.alter(&peer, asked, edit).await
     }

@@ -5,10 +5,12 @@
 //!
 //! **Invariant**: no record, no output. Of an output nothing is recorded, not even a hash.
 //!
-//! **Not here**: what fits which key ([`work`]), secret keys (chancery-enclave), gRPC (`grpc`).
+//! **Not here**: what fits which key ([`work`], [`cipher`]), secret keys (chancery-enclave), gRPC (`grpc`).
 
+mod cipher;
 mod work;
 
+pub use cipher::Cipher;
 pub use work::Work;
 
 use crate::{
@@ -70,6 +72,8 @@ impl Operations {
         let work = match work.fit(&entry.key, version.public_key.as_ref()) {
             Err(error) => return Err(self.admission.rejected(&caller, error).await),
             Ok(Fitted::Public(bytes)) => {
+                // What is encrypted to it needs it.
+                self.admission.keep_used(&grant).await?;
                 let bytes = Zeroizing::new(bytes);
                 return Ok(Output { bytes, version: version.row.name.to_string(), index: None });
             }

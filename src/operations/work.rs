@@ -2,11 +2,12 @@
 //!
 //! **Invariant**: a [`Fitted`] work suits its key's purpose and algorithm, and its sizes are within the API's limits.
 
+use super::Cipher;
 use crate::{
-    crypto::{self, EncryptionError, PublicKey},
+    crypto::PublicKey,
     enclave::Use,
     error::Error,
-    model::{Action, Algorithm, Key, Mechanism, Purpose},
+    model::{Action, Key, Mechanism, Mode, Purpose},
     policy::Context,
 };
 use chancery_api::reasons;
@@ -25,6 +26,8 @@ pub enum Work {
         plaintext: Zeroizing<Vec<u8>>,
         /// Authenticated along with it; RSA: the label.
         associated_data: Vec<u8>,
+        /// How.
+        cipher: Cipher,
     },
     /// Decryption.
     Decrypt {
@@ -32,6 +35,8 @@ pub enum Work {
         ciphertext: Vec<u8>,
         /// As it was given to encryption.
         associated_data: Vec<u8>,
+        /// How.
+        cipher: Cipher,
     },
     /// A message authentication code.
     Mac {
@@ -64,11 +69,7 @@ pub(super) enum Fitted {
 }
 
 /// The most bytes of a plaintext or message.
-const MOST_BYTES: usize = 3 << 20;
-/// What GCM adds: nonce and tag.
-const GCM_OVERHEAD: usize = 12 + 16;
-/// The most bytes of associated data.
-const MOST_ASSOCIATED: usize = 64 << 10;
+pub(super) const MOST_BYTES: usize = 3 << 20;
 /// The most bytes of a key to wrap.
 const MOST_WRAPPED: usize = 4096;
 
@@ -96,7 +97,14 @@ impl Work {
             | Self::Wrap { plaintext: bytes } => bytes.len(),
             Self::Decrypt { ciphertext: bytes, .. } | Self::Unwrap { wrapped: bytes } => bytes.len(),
         };
-        Context::new().number("size", i64::try_from(size).unwrap_or(i64::MAX))
+        let context = Context::new().number("size", i64::try_from(size).unwrap_or(i64::MAX));
+        let mode = match self {
+            Self::Encrypt { cipher, .. } => cipher.mode_to_encrypt(),
+            Self::Decrypt { cipher, .. } => cipher.mode_to_decrypt(),
+            _ => Mode::Default,
+        };
+        // What a request does not say stands in no record.
+        if mode == Mode::Default { context } else { context.text("mode", mode.as_str()) }
     }
 
     /// The same, for `key`.
@@ -118,8 +126,12 @@ impl Work {
                 at_most("public_key", &public_key, 1024)?;
                 Ok(private(Mechanism::Ecdh, Verb::Ecdh, public_key.into(), Vec::new()))
             }
-            Self::Encrypt { plaintext, associated_data } => encrypt(key, public_key, plaintext, associated_data),
-            Self::Decrypt { ciphertext, associated_data } => decrypt(key.algorithm, ciphertext, associated_data),
+            Self::Encrypt { plaintext, associated_data, cipher } => {
+                cipher.encrypt(key.algorithm, public_key, plaintext, associated_data)
+            }
+            Self::Decrypt { ciphertext, associated_data, cipher } => {
+                cipher.decrypt(key.algorithm, ciphertext, associated_data)
+            }
             Self::Mac { message } | Self::VerifyMac { message } => {
                 at_most("message", &message, MOST_BYTES)?;
                 Ok(private(Mechanism::Hmac, Verb::HmacSha256, message, Vec::new()))
@@ -141,11 +153,11 @@ impl Work {
 
 use chancery_ipc::Mechanism as Verb;
 
-fn private(mechanism: Mechanism, verb: Verb, input: Zeroizing<Vec<u8>>, associated_data: Vec<u8>) -> Fitted {
-    Fitted::Private(Use { mechanism, verb, input, associated_data })
+pub(super) fn private(mechanism: Mechanism, verb: Verb, input: Zeroizing<Vec<u8>>, associated_data: Vec<u8>) -> Fitted {
+    Fitted::Private(Use { mechanism, verb, input, associated_data, iv: Vec::new() })
 }
 
-fn at_most(field: &'static str, bytes: &[u8], most: usize) -> Result<(), Error> {
+pub(super) fn at_most(field: &'static str, bytes: &[u8], most: usize) -> Result<(), Error> {
     if bytes.len() <= most {
         return Ok(());
     }
@@ -154,45 +166,4 @@ fn at_most(field: &'static str, bytes: &[u8], most: usize) -> Result<(), Error> 
         field,
         message: format!("{} bytes; at most {most}", bytes.len()),
     })
-}
-
-fn encrypt(
-    key: &Key,
-    public_key: Option<&PublicKey>,
-    plaintext: Zeroizing<Vec<u8>>,
-    associated_data: Vec<u8>,
-) -> Result<Fitted, Error> {
-    at_most("plaintext", &plaintext, MOST_BYTES)?;
-    at_most("associated_data", &associated_data, MOST_ASSOCIATED)?;
-    match public_key {
-        Some(public_key) => {
-            let ciphertext = crypto::encrypt_to(public_key, &plaintext, &associated_data);
-            ciphertext.map(Fitted::Public).map_err(|error| match error {
-                EncryptionError::NeedsNoLabel => Error::invalid("associated_data", error),
-                EncryptionError::Failed => Error::internal(error),
-                _ => Error::invalid("plaintext", error),
-            })
-        }
-        None if key.algorithm.is_secret() => Ok(private(Mechanism::Gcm, Verb::GcmEncrypt, plaintext, associated_data)),
-        None => Err(Error::internal("a key pair without its public key")),
-    }
-}
-
-fn decrypt(algorithm: Algorithm, ciphertext: Vec<u8>, associated_data: Vec<u8>) -> Result<Fitted, Error> {
-    at_most("ciphertext", &ciphertext, MOST_BYTES + GCM_OVERHEAD)?;
-    at_most("associated_data", &associated_data, MOST_ASSOCIATED)?;
-    match algorithm {
-        Algorithm::Sm2 => {
-            if !associated_data.is_empty() {
-                return Err(Error::invalid("associated_data", "SM2 takes none"));
-            }
-            let plain =
-                crypto::sm2_ciphertext_from(&ciphertext).map_err(|error| Error::invalid("ciphertext", error))?;
-            Ok(private(Mechanism::Sm2Encryption, Verb::Sm2Decrypt, plain.into(), Vec::new()))
-        }
-        rsa if rsa.is_rsa() => {
-            Ok(private(Mechanism::RsaOaep, Verb::RsaOaepSha256Decrypt, ciphertext.into(), associated_data))
-        }
-        _ => Ok(private(Mechanism::Gcm, Verb::GcmDecrypt, ciphertext.into(), associated_data)),
-    }
 }

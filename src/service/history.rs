@@ -4,9 +4,9 @@ use crate::{
     audit::{Shares, Users},
     directory::LoggedStates,
     keys::OpenIntent,
-    model::{Action, KeyName, KeyOrVersionName, OrganizationName},
+    model::{Action, KeyName, KeyOrVersionName, ObjectId, OrganizationName},
     signing::Replays,
-    store::RequestKey,
+    store::{RequestKey, Row},
 };
 use chancery_audit::{
     record::{Kind, LastPolicies, Outcome, Record},
@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, HashMap};
 pub(super) struct History {
     pub(super) states: LoggedStates,
     pub(super) intents: BTreeMap<u64, OpenIntent>,
-    /// Changes made: the index of their outcome, their request and key.
-    pub(super) answered: Vec<(u64, RequestKey, KeyName)>,
+    /// Changes made: the index of their outcome, their request, key, and which of its objects.
+    pub(super) answered: Vec<(u64, RequestKey, KeyName, String)>,
     /// The hashes of the policy sets that were recorded last: of each organization's own, and under no name the base set's.
     pub(super) policy_sets: HashMap<String, Vec<u8>>,
     pub(super) replays: Replays,
@@ -56,7 +56,8 @@ impl History {
         match record.kind() {
             Kind::Intent => drop(self.intents.insert(record.index, OpenIntent::new(record))),
             Kind::Outcome if record.outcome() == Outcome::Succeeded => {
-                self.answered.extend(answered(record).map(|(request, key)| (record.index, request, key)));
+                let answered = answered(record).map(|(request, key, object)| (record.index, request, key, object));
+                self.answered.extend(answered);
             }
             Kind::PolicySet => {
                 let hash = record.policy_set.as_ref().map(|set| set.hash.clone());
@@ -68,7 +69,7 @@ impl History {
 }
 
 /// Changes whose answer is the key as they left it.
-const ANSWERED_WITH_THE_KEY: [Action; 11] = [
+const ANSWERED_WITH_THE_KEY: [Action; 14] = [
     Action::CreateKey,
     Action::ImportKey,
     Action::UpdateKey,
@@ -80,13 +81,28 @@ const ANSWERED_WITH_THE_KEY: [Action; 11] = [
     Action::ScheduleKeyVersionDestruction,
     Action::RestoreKeyVersion,
     Action::BindCertificate,
+    Action::UpdateObject,
+    Action::CopyObject,
+    Action::DeleteObject,
 ];
 
-/// The request that a key's outcome answered, and the key.
-fn answered(record: &Record) -> Option<(RequestKey, KeyName)> {
+/// The request that a key's outcome answered, the key, and which of its objects was asked for.
+fn answered(record: &Record) -> Option<(RequestKey, KeyName, String)> {
     let method = ANSWERED_WITH_THE_KEY.iter().find(|action| action.as_str() == record.action)?.as_str();
     let by = record.principal.as_ref()?;
     let principal = OrganizationName::from_id(&by.organization).ok()?.principal(&by.name).ok()?;
     let key = record.resource.parse::<KeyOrVersionName>().ok()?.key().clone();
-    Some((RequestKey { principal, method, id: record.request_id.clone() }, key))
+    let object = record.context.iter().find(|value| value.key == "object").map(|value| value.value.clone());
+    let object = if method == Action::CopyObject.as_str() { Some(copied(record, &object?)?) } else { object };
+    Some((RequestKey { principal, method, id: record.request_id.clone() }, key, object.unwrap_or_default()))
+}
+
+/// Which copy of an object was made: the last one of its key.
+fn copied(record: &Record, original: &str) -> Option<String> {
+    let half = original.parse::<ObjectId>().ok()?.half;
+    let number = record.states.iter().find_map(|state| match Row::parse(state) {
+        Ok(Row::KeyObjects(row)) => Some(row.last_copy),
+        _ => None,
+    })?;
+    Some(ObjectId { half, number }.to_string())
 }

@@ -30,6 +30,7 @@ use crate::{
     limits::Limits,
     mirror::{self, Mirror},
     model::{KeyName, Organization},
+    objects::Objects,
     operations::Operations,
     policies::PolicyDesk,
     policy::{Policies, PolicySet},
@@ -141,8 +142,8 @@ impl Service {
         let (directory, rows) = history.states.reconcile(contents)?;
         // Nothing came after these: the key as it is now is the answer that was not kept.
         let unknown = history.answered.into_iter().filter(|(index, ..)| *index >= behind);
-        let answer = |key: KeyName| directory.key(&key).map(|entry| entry.to_answer());
-        let answers = unknown.filter_map(|(_, request, key)| Some((request, answer(key)?))).collect();
+        let answer = |key: KeyName, object: &str| directory.key(&key).map(|entry| entry.to_answer_of(object));
+        let answers = unknown.filter_map(|(_, request, key, object)| Some((request, answer(key, &object)?))).collect();
         store.commit(Commit { log_size, rows, answers }).await?;
         store.release_all().await?;
         let directory = Arc::new(directory);
@@ -192,7 +193,7 @@ impl Service {
             Arc::clone(&changes),
             Arc::clone(&approvals),
             Arc::clone(&store),
-            configuration.keys.clone(),
+            (configuration.keys.clone(), configuration.pkcs11.clone()),
         ));
         let backups = Arc::new(Backups::new(
             Arc::clone(&admission),
@@ -203,6 +204,7 @@ impl Service {
             Arc::clone(&store),
         ));
         let issuing = Arc::new(Issuing::new(Arc::clone(&admission), Arc::clone(&signing), Arc::clone(&changes)));
+        let objects = Arc::new(Objects::new(Arc::clone(&admission), Arc::clone(&changes), Arc::clone(&issuing)));
         let policies = Arc::new(PolicyDesk::new(
             Arc::clone(&admission),
             Arc::clone(&changes),
@@ -232,6 +234,7 @@ impl Service {
             registrar,
             policies,
             issuing,
+            objects,
             limiting,
             admission,
             checkpoints,

@@ -30,6 +30,9 @@ pub trait Store: Send + Sync {
     /// Reserves a request id before its change begins.
     fn claim(&self, request: RequestKey, hash: [u8; 32]) -> Answer<'_, Claim>;
 
+    /// What [`Store::claim`] would find, without reserving anything.
+    fn find_claim(&self, request: RequestKey, hash: [u8; 32]) -> Answer<'_, Claim>;
+
     /// Frees a request id whose change was not made.
     fn release(&self, request: RequestKey) -> Answer<'_, ()>;
 

@@ -114,6 +114,22 @@ fn prepare(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+fn find_claim(connection: &Connection, request: &RequestKey, hash: [u8; 32]) -> rusqlite::Result<Claim> {
+    let found: Option<(Vec<u8>, Option<Vec<u8>>)> = connection
+        .query_row(
+            "SELECT hash, answer FROM requests WHERE principal = ?1 AND method = ?2 AND id = ?3",
+            params![request.principal.to_string(), request.method, request.id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    Ok(match found {
+        Some((before, _)) if before != hash => Claim::Reused,
+        Some((_, Some(answer))) => Claim::Answered(answer),
+        Some((_, None)) => Claim::InFlight,
+        None => Claim::New,
+    })
+}
+
 impl Store for SqliteStore {
     fn load(&self) -> Answer<'_, Contents> {
         self.run(|connection| {
@@ -153,29 +169,20 @@ impl Store for SqliteStore {
                 "DELETE FROM requests WHERE create_time < ?1 AND answer IS NOT NULL",
                 [now - REQUEST_SECONDS * 1_000_000_000],
             )?;
-            let key = params![request.principal.to_string(), request.method, request.id];
-            let found: Option<(Vec<u8>, Option<Vec<u8>>)> = transaction
-                .query_row(
-                    "SELECT hash, answer FROM requests WHERE principal = ?1 AND method = ?2 AND id = ?3",
-                    key,
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()?;
-            let claim = match found {
-                Some((before, _)) if before != hash => Claim::Reused,
-                Some((_, Some(answer))) => Claim::Answered(answer),
-                Some((_, None)) => Claim::InFlight,
-                None => {
-                    transaction.execute(
-                        "INSERT INTO requests (principal, method, id, hash, create_time) VALUES (?1, ?2, ?3, ?4, ?5)",
-                        params![request.principal.to_string(), request.method, request.id, hash, now],
-                    )?;
-                    Claim::New
-                }
-            };
+            let claim = find_claim(&transaction, &request, hash)?;
+            if claim == Claim::New {
+                transaction.execute(
+                    "INSERT INTO requests (principal, method, id, hash, create_time) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![request.principal.to_string(), request.method, request.id, hash, now],
+                )?;
+            }
             transaction.commit()?;
             Ok(claim)
         })
+    }
+
+    fn find_claim(&self, request: RequestKey, hash: [u8; 32]) -> Answer<'_, Claim> {
+        self.read(move |connection| find_claim(connection, &request, hash))
     }
 
     fn release(&self, request: RequestKey) -> Answer<'_, ()> {

@@ -43,6 +43,8 @@ const fn is_read(action: Action) -> bool {
             | Action::GetKey
             | Action::GetKeyUsage
             | Action::ListKeys
+            | Action::ListObjects
+            | Action::RenewSessionObjects
             | Action::ListBackups
             | Action::GetOrganization
             | Action::ListOrganizations

@@ -7,6 +7,7 @@ mod harness;
 mod shared;
 
 mod certificates;
+mod ciphers;
 mod keys;
 mod lists;
 mod signing;

@@ -5,6 +5,8 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../harness/recorded.rs"]
+mod recorded;
 
 mod bench;
 mod creation;

@@ -4,6 +4,8 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../harness/recorded.rs"]
+mod recorded;
 #[path = "../harness/shim.rs"]
 mod shim;
 

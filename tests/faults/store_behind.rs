@@ -3,9 +3,9 @@
 
 use crate::{harness::Deployment, load::create};
 use chancery_api::v1::{
-    ActivateKeyVersionRequest, Algorithm, DeactivateKeyVersionRequest, Key, MarkKeyVersionCompromisedRequest,
-    RestoreKeyVersionRequest, RotateKeyRequest, ScheduleKeyVersionDestructionRequest, SuspendKeyVersionRequest,
-    UpdateKeyRequest,
+    ActivateKeyVersionRequest, Algorithm, CopyObjectRequest, DeactivateKeyVersionRequest, DeleteObjectRequest, Key,
+    MarkKeyVersionCompromisedRequest, RestoreKeyVersionRequest, RotateKeyRequest, ScheduleKeyVersionDestructionRequest,
+    SuspendKeyVersionRequest, UpdateKeyRequest,
 };
 use chancery_client::{Client, request_id};
 use prost_types::FieldMask;
@@ -113,4 +113,31 @@ async fn a_change_that_only_the_log_has_is_answered_as_it_was() {
     deployment.serve();
     let again = changes.make(&deployment.client("org1-security").await).await;
     assert_eq!(again, first);
+}
+
+/// Fabric's `Immutable`, interrupted: which copy was made is told again, and the original is gone by the same request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_objects_that_only_the_log_has_are_answered_as_they_were() {
+    let mut deployment = Deployment::start();
+    create(&deployment, "copied", Algorithm::EcP256).await;
+    deployment.stop();
+    let (store, old) = (deployment.dir().join("data/store.sqlite"), deployment.dir().join("old.sqlite"));
+    Connection::open(&store).unwrap().execute("VACUUM INTO ?1", [old.to_str().unwrap()]).unwrap();
+
+    deployment.serve();
+    let name = format!("{}/objects/public", version("copied"));
+    let copy = CopyObjectRequest { name: name.clone(), request_id: request_id(), ..CopyObjectRequest::default() };
+    let drop = DeleteObjectRequest { name, request_id: request_id() };
+    let make = async |peer: Client| {
+        let mut objects = peer.objects();
+        let copied = objects.copy_object(copy.clone()).await.unwrap().into_inner();
+        (copied, objects.delete_object(drop.clone()).await.unwrap().into_inner())
+    };
+    let first = make(deployment.client("org1-peer0").await).await;
+    assert_eq!(first.0.name, format!("{}/objects/public-2", version("copied")));
+    deployment.kill();
+    fall_behind(&store, &old);
+
+    deployment.serve();
+    assert_eq!(make(deployment.client("org1-peer0").await).await, first);
 }

@@ -32,4 +32,4 @@ mapfile -t files < <(cd proto && find chancery/v1 chancery/audit -name '*.proto'
 "$venv/bin/python" -m grpc_tools.protoc -I proto --python_out="$generated" --grpc_python_out="$generated" "${files[@]}"
 
 PYTHONPATH=$generated:$here PYTHONDONTWRITEBYTECODE=1 CHANCERYD=$target/debug/chanceryd \
-    "$venv/bin/python" -m unittest --verbose ${@:-test_client test_algorithms test_transfer test_export test_mirror}
+    "$venv/bin/python" -m unittest --verbose ${@:-test_client test_algorithms test_mechanisms test_transfer test_export test_mirror}

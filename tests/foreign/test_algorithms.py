@@ -39,6 +39,13 @@ HASHES = {
     words.SHA512: (hashlib.sha512, hashes.SHA512()),
     words.SM3: (lambda data: hashlib.new("sm3", data), hashes.SM3()),
 }
+OAEP = {
+    crypto_pb2.OAEP_HASH_UNSPECIFIED: hashes.SHA256(),
+    crypto_pb2.OAEP_SHA1: hashes.SHA1(),
+    crypto_pb2.OAEP_SHA256: hashes.SHA256(),
+    crypto_pb2.OAEP_SHA384: hashes.SHA384(),
+    crypto_pb2.OAEP_SHA512: hashes.SHA512(),
+}
 # What SoftHSM has; every one of them, and all others, the enclave has.
 IN_TOKEN = {
     words.SIGN: [*CURVES, *RSA, words.ED25519],
@@ -301,9 +308,11 @@ class Encryption(unittest.TestCase):
         self.assertEqual(self.decrypt(key, ciphertext, extra), MESSAGE)
         if key.algorithm in RSA:
             judge = serialization.load_der_public_key(public_key(key).der)
-            oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), extra)
-            self.assertEqual(self.decrypt(key, judge.encrypt(MESSAGE, oaep), extra), MESSAGE)
-            tried(key, "decrypt RSAES-OAEP with SHA-256", "OpenSSL (cryptography)")
+            for named, hash in OAEP.items():
+                oaep = padding.OAEP(padding.MGF1(hash), hash, extra)
+                theirs = judge.encrypt(MESSAGE, oaep)
+                self.assertEqual(self.decrypt(key, theirs, extra, oaep_hash=named), MESSAGE)
+                tried(key, f"decrypt RSAES-OAEP with {hash.name}", "OpenSSL (cryptography)")
         elif key.algorithm == words.SM2:
             point = public_key(key).raw[1:].hex()
             theirs = b"\4" + sm2.CryptSM2(private_key=None, public_key=point, mode=1).encrypt(MESSAGE)
@@ -317,9 +326,9 @@ class Encryption(unittest.TestCase):
             self.assertEqual(raised.exception.code(), grpc.StatusCode.FAILED_PRECONDITION)
             self.assertEqual(len(ciphertext), 12 + len(MESSAGE) + 16)
 
-    def decrypt(self, key: words.Key, ciphertext: bytes, extra: bytes) -> bytes:
+    def decrypt(self, key: words.Key, ciphertext: bytes, extra: bytes, oaep_hash: int = 0) -> bytes:
         request = crypto_pb2.DecryptRequest(
-            name=key.name, ciphertext=ciphertext, associated_data=extra, request_id=new_id()
+            name=key.name, ciphertext=ciphertext, associated_data=extra, request_id=new_id(), oaep_hash=oaep_hash
         )
         return crypto.Decrypt(request, timeout=SECONDS).plaintext
 

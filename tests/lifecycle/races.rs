@@ -10,11 +10,17 @@ use chancery_api::{
     reasons,
     v1::{KeyState, Protection, RewrapKeysRequest},
 };
+use chancery_client::ClientError;
 use futures_util::{StreamExt, future::join_all, stream};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
+
+/// Whether a change was refused for what another one left, or is doing.
+fn is_refusal(error: &ClientError) -> bool {
+    [reasons::WRONG_STATE, reasons::BUSY].contains(&error.reason.as_deref().unwrap_or_default())
+}
 
 /// Callers that never stop asking: what is asked for after a suspension was answered is refused, each time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,7 +83,7 @@ async fn contradicting_changes_at_one_time_leave_one_of_their_states() {
         let answers = join_all(events.map(|event| parties.cause(event, &only))).await;
         for answer in &answers {
             if let Err(error) = answer {
-                assert_eq!(error.reason.as_deref(), Some(reasons::WRONG_STATE), "{error}");
+                assert!(is_refusal(error), "{error}");
             }
         }
         assert!(answers.iter().any(Result::is_ok), "{answers:?}");
@@ -100,7 +106,7 @@ async fn rotations_at_one_time_make_versions_of_their_own() {
     let answers = join_all((0..6).map(|_| parties.rotate(&name))).await;
     let mut made: Vec<_> = answers.iter().flatten().map(|key| key.primary.clone().unwrap().name).collect();
     for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
-        assert_eq!(error.reason.as_deref(), Some(reasons::WRONG_STATE), "{error}");
+        assert!(is_refusal(error), "{error}");
     }
     made.sort();
     let found = parties.key(&name).await;

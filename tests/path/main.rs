@@ -8,6 +8,7 @@ mod harness;
 mod shared;
 
 mod certificates;
+mod ciphers;
 mod command;
 mod ecdsa;
 mod inputs;

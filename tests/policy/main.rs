@@ -10,6 +10,7 @@ mod shared;
 
 mod desk;
 mod explain;
+mod modes;
 mod own;
 mod recorded;
 mod refused;

@@ -35,6 +35,11 @@ async fn pairs() -> Vec<(String, String)> {
         (secret.clone(), key("bad-requests-none")),
         (format!("{secret}/versions/1"), format!("{}/versions/1", key("bad-requests-none"))),
         (format!("{secret}/versions/1"), format!("{secret}/versions/9")),
+        (
+            format!("{secret}/versions/1/objects/private"),
+            format!("{}/versions/1/objects/private", key("bad-requests-none")),
+        ),
+        (format!("{ORG1}/principals/peer0/certificates/00ff"), format!("{ORG1}/principals/peer9/certificates/00ff")),
         (ORG1.into(), "organizations/orgx".into()),
         (format!("{ORG1}/policies"), "organizations/orgx/policies".into()),
         (anchor, other_anchor),

@@ -7,19 +7,28 @@ use crate::{
 };
 use chancery_api::v1::{
     Algorithm, ApproveOperationRequest, AttestKeyVersionRequest, BackUpKeysRequest, BindCertificateRequest,
-    CancelApprovalRequest, CertificateProfile, CreateKeyRequest, GetKeyRequest, GetPoliciesRequest, ImportKeyRequest,
-    IssueCertificateRequest, Key, ListApprovalsRequest, ListKeysRequest, ListPrincipalsRequest, ListRecordsRequest,
-    Protection, Purpose, RestoreBackupRequest, RestoreHeader, ScheduleKeyVersionDestructionRequest,
-    SuspendPrincipalRequest, TailRecordsRequest, UpdateKeyRequest, UpdateOrganizationRequest, VerifyRequest,
-    WrapKeyRequest, restore_backup_request::Part, sign_request::Input, sign_stream_response::Result as Answer,
-    verify_request,
+    CancelApprovalRequest, CertificateProfile, CopyObjectRequest, CreateKeyRequest, DeleteCertificateObjectRequest,
+    DeleteObjectRequest, GetKeyRequest, GetPoliciesRequest, ImportKeyRequest, IssueCertificateRequest, Key,
+    ListApprovalsRequest, ListKeysRequest, ListObjectsRequest, ListPrincipalsRequest, ListRecordsRequest, Protection,
+    Purpose, RestoreBackupRequest, RestoreHeader, ScheduleKeyVersionDestructionRequest, SuspendPrincipalRequest,
+    TailRecordsRequest, UpdateCertificateObjectRequest, UpdateKeyRequest, UpdateObjectRequest,
+    UpdateOrganizationRequest, VerifyRequest, WrapKeyRequest, restore_backup_request::Part, sign_request::Input,
+    sign_stream_response::Result as Answer, verify_request,
 };
 use chancery_client::{Client, ClientError, Code};
 use futures_util::{StreamExt, stream};
 use prost_types::FieldMask;
 
 /// Methods whose requests, made of fields of all kinds, are refused or answered without a decision about a key.
-const BY_HAND: [&str; 14] = [
+const BY_HAND: [&str; 22] = [
+    "ListObjects",
+    "UpdateObject",
+    "CopyObject",
+    "DeleteObject",
+    "RenewSessionObjects",
+    "CreateCertificateObject",
+    "UpdateCertificateObject",
+    "DeleteCertificateObject",
     "CreateKey",
     "ScheduleKeyVersionDestruction",
     "ImportKey",
@@ -71,6 +80,33 @@ async fn shown(names: &[String]) -> Vec<Key> {
 fn denied<T>(what: &str, answer: Result<T, ClientError>) {
     let error = answer.err().unwrap_or_else(|| panic!("{what} was answered"));
     assert_eq!((error.code, error.reason.as_deref()), (Code::PermissionDenied, Some("DENIED")), "{what}: {error}");
+}
+
+/// The same through PKCS#11: the key's objects are not seen, and can't be renamed, copied or dropped.
+async fn sound_requests_for_objects(thief: &Client, name: &str) {
+    let mut objects = thief.objects();
+    let listed = call(objects.list_objects(ListObjectsRequest { parent: ORG1.into(), ..Default::default() })).await;
+    let listed = listed.unwrap().objects;
+    assert!(listed.iter().all(|object| !object.version.starts_with(&format!("{name}/"))), "{listed:?}");
+    for half in ["private", "public", "secret"] {
+        let target = format!("{name}/versions/1/objects/{half}");
+        let rename =
+            UpdateObjectRequest { name: target.clone(), id: Some(vec![1]), request_id: id(), ..Default::default() };
+        denied("UpdateObject", call(objects.update_object(rename)).await);
+        let copy = CopyObjectRequest { name: target.clone(), request_id: id(), ..Default::default() };
+        denied("CopyObject", call(objects.copy_object(copy)).await);
+        denied(
+            "DeleteObject",
+            call(objects.delete_object(DeleteObjectRequest { name: target, request_id: id() })).await,
+        );
+    }
+    let certificate = format!("{ORG1}/principals/peer0/certificates/{}", "0".repeat(32));
+    let rename = UpdateCertificateObjectRequest { name: certificate.clone(), request_id: id(), ..Default::default() };
+    let error = call(objects.update_certificate_object(rename)).await.unwrap_err();
+    assert_eq!(error.code, Code::NotFound, "{error}");
+    let drop = DeleteCertificateObjectRequest { name: certificate, request_id: id() };
+    let error = call(objects.delete_certificate_object(drop)).await.unwrap_err();
+    assert_eq!(error.code, Code::NotFound, "{error}");
 }
 
 /// Requests that are sound in all but who makes them.
@@ -207,6 +243,7 @@ async fn a_stolen_node_certificate_reaches_no_key_but_its_own() {
         assert_eq!(names_of, BY_HAND, "{thief}: {permitted:?}");
         for name in &names {
             sound_requests(&client, thief.trim_start_matches("org1-"), name).await;
+            sound_requests_for_objects(&client, name).await;
         }
     }
     assert_eq!(shown(&names).await, before, "nothing of them changed");

@@ -120,7 +120,7 @@ async fn keys_that_are_made_meanwhile_are_not_lost() {
     let create = |id: &str| format!("keys create {} --algorithm ec-p256 --protection enclave --owner {OWNER}", key(id));
     let (file, header) = sealed(&places);
     let half = HalfWay::begin(&places, &officer, header, &file).await;
-    assert_eq!(there.refused(OFFICER, &create("a")).reason, "WRONG_STATE");
+    assert_eq!(there.refused(OFFICER, &create("a")).reason, "BUSY");
     there.run(OFFICER, &create("b"));
     assert_eq!(half.end(&file).await.as_deref(), Some("WRONG_STATE"));
 

@@ -17,6 +17,7 @@ mod bad_backups;
 mod bad_imports;
 mod bad_shares;
 mod bad_states;
+mod ciphers;
 mod desk;
 mod foreign_keys;
 mod gcm;

@@ -74,6 +74,18 @@ reasons! {
     LOG_SHARE_EXHAUSTED,
     /// The organization or the owner has as many keys as it may.
     TOO_MANY_KEYS,
+    /// The owner has as many keys that it neither named nor used as it may.
+    TOO_MANY_PROVISIONAL_KEYS,
+    /// The owner has as many session keys, or processes with them, as it may.
+    TOO_MANY_SESSION_KEYS,
+    /// The version has as many objects, or the principal as many certificates, as it may.
+    TOO_MANY_OBJECTS,
+    /// The id is the subject key identifier of another key of the organization.
+    ID_OF_ANOTHER_KEY,
+    /// The object was made or set not to be modified.
+    OBJECT_UNMODIFIABLE,
+    /// The object is the last by which its class of a named key is found.
+    LAST_OBJECT,
     /// A second officer has to approve it.
     APPROVAL_NEEDED,
     /// It is approved, and its waiting period is not over.

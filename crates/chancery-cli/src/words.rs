@@ -4,8 +4,8 @@
 //! known is printed by its name.
 
 use chancery_api::v1::{
-    Algorithm, CertificateProfile, Check, Hash, KeyState, Origin, Priority, Protection, Purpose, RsaPadding,
-    SignatureFormat,
+    Algorithm, CertificateProfile, Check, CipherMode, Hash, KeyState, OaepHash, Origin, Priority, Protection, Purpose,
+    RsaPadding, SignatureFormat,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -59,6 +59,14 @@ pub(crate) const HASHES: Words<HashChoice> = &[
     ("none", HashChoice::AsGiven),
 ];
 pub(crate) const PADDINGS: Words<RsaPadding> = &[("pkcs1", RsaPadding::Pkcs1), ("pss", RsaPadding::Pss)];
+pub(crate) const CIPHER_MODES: Words<CipherMode> =
+    &[("gcm", CipherMode::Gcm), ("cbc", CipherMode::Cbc), ("cbc-pad", CipherMode::CbcPad)];
+pub(crate) const OAEP_HASHES: Words<OaepHash> = &[
+    ("sha1", OaepHash::OaepSha1),
+    ("sha256", OaepHash::OaepSha256),
+    ("sha384", OaepHash::OaepSha384),
+    ("sha512", OaepHash::OaepSha512),
+];
 pub(crate) const FORMATS: Words<SignatureFormat> = &[
     ("der", SignatureFormat::Der),
     ("raw", SignatureFormat::Raw),
@@ -122,6 +130,8 @@ mod tests {
         complete(CHECKS);
         complete(STATES);
         complete(PADDINGS);
+        complete(CIPHER_MODES);
+        complete(OAEP_HASHES);
         complete(FORMATS);
         complete(PROFILES);
     }

@@ -271,6 +271,9 @@ fn secrets_go_to_files_of_their_owner() {
     assert_eq!(fs::read(bench.path("again")).unwrap(), b"a secret");
     assert_eq!(bench.fails(&format!("decrypt {PEER0} --in cipher --aad-hex 01 --out gone")).0, 65);
     assert!(!bench.path("gone").exists());
+    for options in ["--mode ecb", "--iv 0", "--iv 0x00", "--oaep-hash md5"] {
+        assert_eq!(bench.fails(&format!("encrypt {PEER0} --in plain {options} --out gone")).0, 64, "{options}");
+    }
 
     bench.succeeds(&format!("wrap {PEER0} --in plain --out wrapped"));
     bench.succeeds(&format!("unwrap {PEER0} --in wrapped --out unwrapped"));

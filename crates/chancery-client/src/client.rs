@@ -8,10 +8,11 @@ use crate::{ClientConfig, ClientError, ConnectError, Transport, connect::Connect
 use chancery_api::v1::{
     admin_service_client::AdminServiceClient, audit_service_client::AuditServiceClient,
     certificate_service_client::CertificateServiceClient, crypto_service_client::CryptoServiceClient,
-    key_service_client::KeyServiceClient, signing_service_client::SigningServiceClient,
+    key_service_client::KeyServiceClient, object_service_client::ObjectServiceClient,
+    signing_service_client::SigningServiceClient,
 };
 use std::{fmt, sync::Arc, time::Duration};
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tower::service_fn;
 
@@ -48,24 +49,40 @@ impl Client {
     /// extend the largest checkpoint seen.
     pub async fn connect(config: &ClientConfig) -> Result<Self, ClientError> {
         let connector = Arc::new(Connector::new(config));
-        // `https` stands for the scheme only: the connector makes the TLS, to addresses of its own.
-        let authority = &config.addresses[0];
-        let endpoint = Endpoint::from_shared(format!("https://{authority}"))
-            .map_err(|error| ClientError::from(ConnectError::Unreachable(error.to_string())))?
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .keep_alive_while_idle(true);
         let make = Arc::clone(&connector);
-        let channel = endpoint
+        let channel = endpoint(config)?
             .connect_with_connector(service_fn(move |_| Arc::clone(&make).connect()))
             .await
             .map_err(|error| ClientError::from_transport(&error))?;
-        let history = config.log.as_ref().map(|log| Arc::new(History::new(log)));
-        let transport = Transport { channel, connector, history };
-        if let Some(history) = &transport.history {
-            history.ensure(&transport.unchecked()).await?;
+        let client = Self::over(config, channel, connector);
+        if let Some(history) = &client.transport.history {
+            history.ensure(&client.transport.unchecked()).await?;
         }
-        Ok(Self { transport, deadline: config.deadline })
+        Ok(client)
+    }
+
+    /// Connects at the first call: why there is no connection is that call's error. Must be called within a Tokio runtime,
+    /// and stays with it.
+    ///
+    /// # Errors
+    /// None that an address of a [`ClientConfig`] gives.
+    pub fn lazy(config: &ClientConfig) -> Result<Self, ClientError> {
+        let connector = Arc::new(Connector::new(config));
+        let make = Arc::clone(&connector);
+        let channel = endpoint(config)?.connect_with_connector_lazy(service_fn(move |_| Arc::clone(&make).connect()));
+        Ok(Self::over(config, channel, connector))
+    }
+
+    fn over(config: &ClientConfig, channel: Channel, connector: Arc<Connector>) -> Self {
+        let history = config.log.as_ref().map(|log| Arc::new(History::new(log)));
+        let transport = Transport { channel, connector, history, kind: config.kind };
+        Self { transport, deadline: config.deadline }
+    }
+
+    /// Gives up the connection that there is now: what waits on it fails as if it were lost, and the next connection
+    /// begins with the next address.
+    pub fn abandon(&self) {
+        self.transport.connector.abandon();
     }
 
     /// Signatures.
@@ -76,6 +93,11 @@ impl Client {
     /// Keys and their life.
     pub fn keys(&self) -> KeyServiceClient<Transport> {
         KeyServiceClient::new(self.transport.clone())
+    }
+
+    /// Keys and certificates as PKCS#11 objects.
+    pub fn objects(&self) -> ObjectServiceClient<Transport> {
+        ObjectServiceClient::new(self.transport.clone())
     }
 
     /// Uses of keys that are not signatures. The service keeps no result: a call that is repeated is a new use.
@@ -138,6 +160,14 @@ impl Client {
     pub fn connections_made(&self) -> u64 {
         self.transport.connector.made()
     }
+}
+
+fn endpoint(config: &ClientConfig) -> Result<Endpoint, ClientError> {
+    // `https` stands for the scheme only: the connector makes the TLS, to addresses of its own.
+    let authority = &config.addresses[0];
+    let endpoint = Endpoint::from_shared(format!("https://{authority}"))
+        .map_err(|error| ClientError::from(ConnectError::Unreachable(error.to_string())))?;
+    Ok(endpoint.http2_keep_alive_interval(PING_INTERVAL).keep_alive_timeout(PING_TIMEOUT).keep_alive_while_idle(true))
 }
 
 impl fmt::Debug for Client {

@@ -10,7 +10,7 @@ use crate::{credentials, log::LogConfig};
 use chancery_api::names::OrganizationName;
 use chancery_audit::checkpoint::KeyError;
 use rustls_pki_types::ServerName;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
@@ -112,25 +112,51 @@ impl fmt::Display for Address {
     }
 }
 
+/// client.toml as it is written; a file with more in it takes its part from here. Paths are relative to the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawConfig {
-    address: Option<String>,
-    addresses: Option<Vec<String>>,
-    server_name: Option<String>,
-    ca: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
-    deadline: Option<String>,
-    organization: Option<String>,
-    log: Option<RawLog>,
+pub struct RawClientConfig {
+    /// One address.
+    pub address: Option<String>,
+    /// Or several, tried in turn.
+    pub addresses: Option<Vec<String>>,
+    /// The name in the server's certificate.
+    pub server_name: Option<String>,
+    /// The deployment's own CA.
+    pub ca: PathBuf,
+    /// With intermediates, if its anchor needs them.
+    pub certificate: PathBuf,
+    /// Of the certificate.
+    pub key: PathBuf,
+    /// For one call, retries included.
+    pub deadline: Option<String>,
+    /// Where a command needs one and none is named.
+    pub organization: Option<String>,
+    /// Each connection's log must extend what was seen before.
+    pub log: Option<RawLog>,
 }
 
+/// Its section `[log]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawLog {
-    key: PathBuf,
-    seen: PathBuf,
+pub struct RawLog {
+    /// The log's public key.
+    pub key: PathBuf,
+    /// The largest checkpoint seen.
+    pub seen: PathBuf,
+}
+
+/// Reads a TOML file into its mirror.
+///
+/// # Errors
+/// [`ConfigError::Read`] and [`ConfigError::Parse`].
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        ConfigError::Parse { path: path.to_owned(), line, problem: error.message().to_owned() }
+    })
 }
 
 /// All that a client needs to connect.
@@ -141,6 +167,7 @@ pub struct ClientConfig {
     pub(crate) tls: Arc<rustls::ClientConfig>,
     pub(crate) deadline: Duration,
     pub(crate) log: Option<LogConfig>,
+    pub(crate) kind: Option<&'static str>,
     organization: Option<OrganizationName>,
 }
 
@@ -164,12 +191,17 @@ impl ClientConfig {
     /// # Errors
     /// [`ConfigError`], which names the file and the key at fault.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let raw: RawConfig = toml::from_str(&text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            ConfigError::Parse { path: path.to_owned(), line, problem: error.message().to_owned() }
-        })?;
+        read_toml::<RawClientConfig>(path)?.parse(path)
+    }
+}
+
+impl RawClientConfig {
+    /// Checks what was written in the file at `path`, and reads the files that it names.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file and the key at fault.
+    pub fn parse(self, path: &Path) -> Result<ClientConfig, ConfigError> {
+        let raw = self;
         let value = |key| move |problem| ConfigError::Value { path: path.to_owned(), key, problem };
 
         let addresses = match (raw.address, raw.addresses) {
@@ -201,12 +233,19 @@ impl ClientConfig {
         let folder = path.parent().unwrap_or(Path::new(""));
         let tls = credentials::tls(&folder.join(raw.ca), &folder.join(raw.certificate), &folder.join(raw.key))?;
         let log = raw.log.map(|log| read_log(&folder.join(log.key), folder.join(log.seen))).transpose()?;
-        Ok(Self { addresses, server_name, tls, deadline, log, organization })
+        Ok(ClientConfig { addresses, server_name, tls, deadline, log, kind: None, organization })
     }
+}
 
+impl ClientConfig {
     /// The same without the log: whoever keeps a history of its own.
     pub fn without_log(self) -> Self {
         Self { log: None, ..self }
+    }
+
+    /// The same, of a client that tells the service what it is (metadata `x-chancery-client`). The service knows `pkcs11`.
+    pub fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind: Some(kind), ..self }
     }
 
     /// The addresses, in the order in which they are tried.

@@ -19,7 +19,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 use tokio::{
@@ -29,7 +29,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// How long one address may take, until TLS stands.
+/// How long one address may take at most, until TLS stands.
 const PER_ADDRESS: Duration = Duration::from_secs(5);
 
 /// Why there is no connection to the service.
@@ -93,9 +93,15 @@ pub(crate) struct Connector {
     addresses: Vec<Address>,
     server_name: Option<ServerName<'static>>,
     tls: TlsConnector,
+    /// How long one address may take: all of them come up before a call's deadline.
+    patience: Duration,
     /// The address that answered last: it is tried first.
     preferred: AtomicUsize,
     made: AtomicU64,
+    /// Connections up to this number are given up.
+    abandoned: AtomicU64,
+    /// Whoever reads the newest connection.
+    reader: Mutex<Option<Waker>>,
     refusal: Mutex<Option<AlertDescription>>,
 }
 
@@ -105,8 +111,11 @@ impl Connector {
             addresses: config.addresses.clone(),
             server_name: config.server_name.clone(),
             tls: TlsConnector::from(Arc::clone(&config.tls)),
+            patience: PER_ADDRESS.min(config.deadline / u32::try_from(config.addresses.len() + 1).unwrap_or(u32::MAX)),
             preferred: AtomicUsize::new(0),
             made: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            reader: Mutex::new(None),
             refusal: Mutex::new(None),
         }
     }
@@ -114,6 +123,23 @@ impl Connector {
     /// Connections that were made so far.
     pub(crate) fn made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection that there is now. The next one begins with the address after its own.
+    pub(crate) fn abandon(&self) {
+        let made = self.made();
+        if self.abandoned.swap(made, Ordering::Relaxed) == made {
+            return;
+        }
+        let next = (self.preferred.load(Ordering::Relaxed) + 1) % self.addresses.len();
+        self.preferred.store(next, Ordering::Relaxed);
+        if let Some(reader) = self.reader_slot().take() {
+            reader.wake();
+        }
+    }
+
+    fn reader_slot(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why the last connection ended, if the service refused our certificate on it.
@@ -134,18 +160,18 @@ impl Connector {
         let mut permanent = Vec::new();
         for at in (0..self.addresses.len()).map(|n| (first + n) % self.addresses.len()) {
             let address = &self.addresses[at];
-            match timeout(PER_ADDRESS, self.open(address)).await {
+            match timeout(self.patience, self.open(address)).await {
                 Ok(Ok(stream)) => {
                     self.preferred.store(at, Ordering::Relaxed);
-                    self.made.fetch_add(1, Ordering::Relaxed);
-                    return Ok(TokioIo::new(Watched { stream, connector: Arc::clone(&self) }));
+                    let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+                    return Ok(TokioIo::new(Watched { stream, number, connector: Arc::clone(&self) }));
                 }
                 Ok(Err(ConnectError::Unreachable(problem))) => failures.push(format!("{address}: {problem}")),
                 Ok(Err(error)) => {
                     failures.push(error.to_string());
                     permanent.push(error);
                 }
-                Err(_) => failures.push(format!("{address}: no answer within {} s", PER_ADDRESS.as_secs())),
+                Err(_) => failures.push(format!("{address}: no answer within {:?}", self.patience)),
             }
         }
         // While one address is only down, waiting may help.
@@ -189,9 +215,10 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     None
 }
 
-/// A TLS stream that remembers a refusal of our certificate.
+/// A TLS stream that remembers a refusal of our certificate, and ends when it is given up.
 pub(crate) struct Watched {
     stream: TlsStream<TcpStream>,
+    number: u64,
     connector: Arc<Connector>,
 }
 
@@ -219,7 +246,20 @@ impl Watched {
 
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        let result = match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            Poll::Ready(result) => result,
+            Poll::Pending => {
+                // Left before the number is read: whoever gives the connection up sees the one or is seen by the other.
+                let mut reader = self.connector.reader_slot();
+                if self.number <= self.connector.abandoned.load(Ordering::Relaxed) {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it was given up")));
+                }
+                if !reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+                    *reader = Some(cx.waker().clone());
+                }
+                return Poll::Pending;
+            }
+        };
         Poll::Ready(result.map_err(|error| self.note(error)))
     }
 }

@@ -23,10 +23,10 @@ mod retry;
 mod transport;
 
 pub use client::{Client, Health};
-pub use config::{Address, ClientConfig, ConfigError};
+pub use config::{Address, ClientConfig, ConfigError, RawClientConfig, RawLog, read_toml};
 pub use connect::ConnectError;
 pub use error::{ClientError, FieldViolation, Performed};
 pub use log::{Evidence, hashes};
-pub use retry::{Attempt, request_id};
+pub use retry::{Attempt, Backoff, request_id, retry_until};
 pub use tonic::Code;
 pub use transport::Transport;

@@ -67,12 +67,16 @@ impl Client {
     }
 }
 
-async fn retry_until<T, C, F>(deadline: Instant, mut call: C) -> Result<T, ClientError>
+/// As [`Client::retry`], until a moment of the caller's own.
+///
+/// # Errors
+/// As [`Client::retry`].
+pub async fn retry_until<T, C, F>(deadline: Instant, mut call: C) -> Result<T, ClientError>
 where
     C: FnMut(Attempt) -> F,
     F: Future<Output = Result<Response<T>, Status>>,
 {
-    let mut wait = FIRST_WAIT;
+    let mut backoff = Backoff::default();
     let mut last: Option<ClientError> = None;
     loop {
         let error = match timeout_at(deadline, call(Attempt { deadline })).await {
@@ -88,21 +92,34 @@ where
         if !error.retryable {
             return Err(error);
         }
-        let next = Instant::now() + shortened(wait) + error.retry_after.unwrap_or_default();
+        let next = Instant::now() + backoff.wait() + error.retry_after.unwrap_or_default();
         if next >= deadline {
             return Err(error);
         }
         last = Some(error);
         sleep_until(next).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
-/// Between a half and the whole of `wait`.
-fn shortened(wait: Duration) -> Duration {
-    // Without randomness the wait is only less spread.
-    let part = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
-    wait.mul_f64(0.5 + part / 2.0)
+/// The waits between tries.
+#[derive(Debug, Clone, Copy)]
+pub struct Backoff(Duration);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(FIRST_WAIT)
+    }
+}
+
+impl Backoff {
+    /// How long to wait now; the next wait is longer.
+    pub fn wait(&mut self) -> Duration {
+        let whole = self.0;
+        self.0 = (whole * 2).min(LONGEST_WAIT);
+        // Without randomness the wait is only less spread.
+        let part = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
+        whole.mul_f64(0.5 + part / 2.0)
+    }
 }
 
 #[cfg(test)]

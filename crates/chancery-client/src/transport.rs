@@ -23,7 +23,12 @@ pub struct Transport {
     pub(crate) connector: Arc<Connector>,
     /// With a log configured: what its checkpoints must extend.
     pub(crate) history: Option<Arc<History>>,
+    /// What the service is told of who asks.
+    pub(crate) kind: Option<&'static str>,
 }
+
+/// Metadata that says what kind of client asks.
+const KIND: &str = "x-chancery-client";
 
 impl Transport {
     /// One that does not look at the log.
@@ -45,7 +50,7 @@ impl Service<http::Request<Body>> for Transport {
         self.channel.poll_ready(cx).map_err(|error| status(&self.connector, error))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         if let Some(history) = self.history.clone() {
             let mut transport = self.unchecked();
             return Box::pin(async move {
@@ -55,6 +60,9 @@ impl Service<http::Request<Body>> for Transport {
                 history.ensure(&transport).await.map_err(contradicted)?;
                 Ok(answer)
             });
+        }
+        if let Some(kind) = self.kind {
+            request.headers_mut().insert(KIND, http::HeaderValue::from_static(kind));
         }
         let answer = self.channel.call(request);
         let connector = Arc::clone(&self.connector);

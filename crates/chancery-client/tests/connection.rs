@@ -23,14 +23,20 @@ use tonic::{Request, Response, Status, service::Routes};
 
 const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Answers with how often it was asked.
+/// What a PKCS#11 module is answered.
+const TO_A_MODULE: u64 = 1 << 32;
+
+/// Answers with how often it was asked, unless it is a module that asks.
 #[derive(Default)]
 struct Counter(Arc<AtomicU64>);
 
 #[tonic::async_trait]
 impl AuditService for Counter {
-    async fn get_checkpoint(&self, _: Request<GetCheckpointRequest>) -> Result<Response<Checkpoint>, Status> {
-        let size = self.0.fetch_add(1, Ordering::Relaxed);
+    async fn get_checkpoint(&self, request: Request<GetCheckpointRequest>) -> Result<Response<Checkpoint>, Status> {
+        let size = match request.metadata().get("x-chancery-client") {
+            Some(kind) if kind == "pkcs11" => TO_A_MODULE,
+            _ => self.0.fetch_add(1, Ordering::Relaxed),
+        };
         Ok(Response::new(Checkpoint { size, ..Checkpoint::default() }))
     }
 
@@ -142,6 +148,42 @@ async fn the_second_address_serves_when_the_first_is_down() {
     let error = connect(&deployment.write("down", &deployment.good(&addresses[..1]))).await.unwrap_err();
     assert_eq!((error.code, error.retryable), (Code::Unavailable, true));
     assert!(error.message.contains(&addresses[0]), "{error}");
+}
+
+#[tokio::test]
+async fn a_lazy_client_connects_when_it_is_used_and_says_what_it_is() {
+    let deployment = Deployment::new();
+    let server = serve(&deployment, FREE).await;
+    let config = ClientConfig::load(&deployment.write("peer0", &deployment.good(&server.addresses()))).unwrap();
+    let client = Client::lazy(&config).unwrap();
+    assert_eq!(client.connections_made(), 0);
+    assert_eq!(ask(&client).await, Ok(0));
+    assert_eq!(client.connections_made(), 1);
+    let module = Client::lazy(&config.of_kind("pkcs11")).unwrap();
+    assert_eq!(ask(&module).await, Ok(TO_A_MODULE));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_given_up_is_made_again_at_the_next_address() {
+    let deployment = Deployment::new();
+    let servers = [serve(&deployment, FREE).await, serve(&deployment, FREE).await];
+    let addresses = servers.each_ref().map(|server| server.address.to_string());
+    let config = ClientConfig::load(&deployment.write("both", &deployment.good(&addresses))).unwrap();
+    let client = Client::lazy(&config).unwrap();
+    assert_eq!((ask(&client).await, ask(&client).await), (Ok(0), Ok(1)));
+    let hanging = tokio::spawn({
+        let mut audit = client.audit();
+        async move { audit.list_records(ListRecordsRequest::default()).await.map_err(ClientError::from) }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    client.abandon();
+    let error = hanging.await.unwrap().unwrap_err();
+    assert_eq!((error.code, error.retryable), (Code::Unavailable, true), "{error}");
+    // The other one was not asked before.
+    assert_eq!(ask(&client).await, Ok(0));
+    client.abandon();
+    assert_eq!(ask(&client).await, Ok(2));
+    assert_eq!(client.connections_made(), 3);
 }
 
 #[tokio::test]

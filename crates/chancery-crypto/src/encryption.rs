@@ -1,8 +1,11 @@
 //! Encrypting to a public key.
 
 use super::{PublicKey, sm2_ciphertext};
-use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
-use chancery_model::Algorithm;
+use aws_lc_rs::rsa::{
+    OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OAEP_SHA384_MGF1SHA384, OAEP_SHA512_MGF1SHA512,
+    OaepPublicEncryptingKey, PublicEncryptingKey,
+};
+use chancery_model::{Algorithm, OaepHash};
 
 /// The plaintext was not encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,30 +38,50 @@ pub enum EncryptionError {
 /// # Errors
 /// [`EncryptionError`].
 pub fn encrypt_to(key: &PublicKey, plaintext: &[u8], label: &[u8]) -> Result<Vec<u8>, EncryptionError> {
-    let algorithm = key.algorithm();
-    let fits = |minimum: usize, maximum: usize| match plaintext.len() {
-        given if (minimum..=maximum).contains(&given) => Ok(()),
-        given => Err(EncryptionError::Length { algorithm, minimum, maximum, given }),
+    let Some(sm2) = key.sm2() else {
+        return encrypt_oaep(key, OaepHash::Sha256, plaintext, label);
     };
-    if let Some(sm2) = key.sm2() {
-        if !label.is_empty() {
-            return Err(EncryptionError::NeedsNoLabel);
-        }
-        fits(1, sm2_ciphertext::MAXIMUM_SM2_PLAINTEXT)?;
-        let joined = sm2.encrypt(plaintext).ok_or(EncryptionError::Failed)?;
-        return sm2_ciphertext::sm2_ciphertext_to_der(&joined).ok_or(EncryptionError::Failed);
+    if !label.is_empty() {
+        return Err(EncryptionError::NeedsNoLabel);
     }
+    fits(key.algorithm(), plaintext, 1, sm2_ciphertext::MAXIMUM_SM2_PLAINTEXT)?;
+    let joined = sm2.encrypt(plaintext).ok_or(EncryptionError::Failed)?;
+    sm2_ciphertext::sm2_ciphertext_to_der(&joined).ok_or(EncryptionError::Failed)
+}
+
+/// `plaintext` encrypted to an RSA key: RSAES-OAEP with `hash`, also for MGF1, and `label` (RFC 8017 §7.1).
+///
+/// # Errors
+/// [`EncryptionError`].
+pub fn encrypt_oaep(
+    key: &PublicKey,
+    hash: OaepHash,
+    plaintext: &[u8],
+    label: &[u8],
+) -> Result<Vec<u8>, EncryptionError> {
+    let algorithm = key.algorithm();
     if !algorithm.is_rsa() {
         return Err(EncryptionError::NotForEncryption(algorithm));
     }
+    let oaep = match hash {
+        OaepHash::Sha1 => &OAEP_SHA1_MGF1SHA1,
+        OaepHash::Sha256 => &OAEP_SHA256_MGF1SHA256,
+        OaepHash::Sha384 => &OAEP_SHA384_MGF1SHA384,
+        OaepHash::Sha512 => &OAEP_SHA512_MGF1SHA512,
+    };
     let rsa = PublicEncryptingKey::from_der(key.spki()).and_then(|key| Ok(OaepPublicEncryptingKey::new(key)?));
     let rsa = rsa.map_err(|_| EncryptionError::Failed)?;
-    fits(0, rsa.max_plaintext_size(&OAEP_SHA256_MGF1SHA256))?;
+    fits(algorithm, plaintext, 0, rsa.max_plaintext_size(oaep))?;
     let mut ciphertext = vec![0; rsa.ciphertext_size()];
-    let written = rsa
-        .encrypt(&OAEP_SHA256_MGF1SHA256, plaintext, &mut ciphertext, Some(label))
-        .map_err(|_| EncryptionError::Failed)?
-        .len();
+    let written =
+        rsa.encrypt(oaep, plaintext, &mut ciphertext, Some(label)).map_err(|_| EncryptionError::Failed)?.len();
     ciphertext.truncate(written);
     Ok(ciphertext)
+}
+
+fn fits(algorithm: Algorithm, plaintext: &[u8], minimum: usize, maximum: usize) -> Result<(), EncryptionError> {
+    match plaintext.len() {
+        given if (minimum..=maximum).contains(&given) => Ok(()),
+        given => Err(EncryptionError::Length { algorithm, minimum, maximum, given }),
+    }
 }

@@ -19,7 +19,7 @@ mod sm2_ciphertext;
 mod sm2_key;
 
 pub use encoding::{EncodingError, from_der, low_s, other_s, to_der};
-pub use encryption::{EncryptionError, encrypt_to};
+pub use encryption::{EncryptionError, encrypt_oaep, encrypt_to};
 pub use form::{Form, FormError, Written};
 pub use input::{Input, InputError, Signable};
 pub use key_forms::{KeyForms, with_checksum};

@@ -137,10 +137,16 @@ pub(crate) fn word(mechanism: Mechanism, input: &[u8]) -> &'static str {
         M::RsaPssSha512 => "rsa-pss-sha512",
         M::Sm2 => "sm2",
         M::MlDsa => "ml-dsa",
+        M::RsaOaepSha1Decrypt => "rsa-oaep-sha1",
         M::RsaOaepSha256Decrypt => "rsa-oaep",
+        M::RsaOaepSha384Decrypt => "rsa-oaep-sha384",
+        M::RsaOaepSha512Decrypt => "rsa-oaep-sha512",
         M::Sm2Decrypt => "sm2-encryption",
         M::Ecdh => "ecdh",
         M::GcmEncrypt | M::GcmDecrypt => "gcm",
+        M::GcmEncryptGivenNonce => "gcm-given-nonce",
+        M::CbcEncrypt | M::CbcDecrypt => "cbc",
+        M::CbcPadEncrypt | M::CbcPadDecrypt => "cbc-pad",
         M::HmacSha256 => "hmac",
         M::KwpWrap | M::KwpUnwrap => "kwp",
     }
@@ -219,7 +225,7 @@ mod tests {
 
     #[test]
     fn every_mechanism_has_a_word() {
-        for number in 1..=17 {
+        for number in 1..=25 {
             let mechanism = Mechanism::try_from(number).unwrap();
             assert!(!word(mechanism, &[]).is_empty(), "{mechanism:?}");
         }

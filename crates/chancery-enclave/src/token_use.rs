@@ -1,7 +1,8 @@
 //! What the token does with a key, by mechanism.
 //!
 //! **Invariants**: a derived secret is a session object that is destroyed as soon as its value is read; no other secret
-//! value is ever read from the token. A ciphertext that does not open is the caller's ([`FaultReason::BadInput`]).
+//! value is ever read from the token. A ciphertext that does not open is the caller's ([`FaultReason::BadInput`]). Paddings
+//! of CBC are made and checked here: tokens differ in how they say that one is wrong, and in how long they take.
 //!
 //! **Not here**: whether the key may be used so (`uses`), finding it (`keys`).
 
@@ -19,10 +20,10 @@ use cryptoki::{
 use zeroize::Zeroizing;
 
 use crate::{
-    aes::{self, Mode, NONCE},
+    aes::{self, BLOCK, Mode, NONCE},
     audit_key::not_a_signature,
     fault::{Failure, UseError, while_doing, while_using},
-    software::{Random, peer_point, until_canonical},
+    software::{Random, pad, peer_point, unpad, until_canonical},
 };
 
 /// Whether `mechanism` makes session objects: then `objects::Directory::change` must be held.
@@ -55,6 +56,14 @@ pub(crate) fn perform(
         M::RsaPssSha512 => sign(&pss(MechanismType::SHA512, PkcsMgfType::MGF1_SHA512, 64))?,
         M::HmacSha256 => sign(&Mechanism::Sha256Hmac)?,
         M::GcmEncrypt => gcm_encrypt(session, key, request, random)?,
+        M::GcmEncryptGivenNonce => {
+            let mode = Mode::Gcm { nonce: vector(request)?, associated_data: &request.associated_data };
+            aes::seal(session, key, mode, input)?
+        }
+        M::CbcEncrypt => aes::seal(session, key, Mode::Cbc { iv: vector::<BLOCK>(request)? }, input)?,
+        M::CbcPadEncrypt => aes::seal(session, key, Mode::Cbc { iv: vector::<BLOCK>(request)? }, &pad(input))?,
+        M::CbcDecrypt => return cbc_decrypt(session, key, request, random),
+        M::CbcPadDecrypt => return Ok(unpad(cbc_decrypt(session, key, request, random)?)?),
         M::GcmDecrypt => return gcm_decrypt(session, key, request, random),
         M::Ecdh => return agree(session, key, request),
         _ => return Err(unsupported(mechanism).into()),
@@ -99,6 +108,24 @@ fn gcm_decrypt(
     let (nonce, sealed) = request.input.split_first_chunk::<NONCE>().ok_or_else(bad)?;
     let mode = Mode::Gcm { nonce: *nonce, associated_data: &request.associated_data };
     Ok(aes::open(session, key, mode, sealed, random)?.ok_or_else(bad)?)
+}
+
+fn cbc_decrypt(
+    session: &Session,
+    key: ObjectHandle,
+    request: &UseKey,
+    random: &mut dyn Random,
+) -> Result<Zeroizing<Vec<u8>>, UseError> {
+    let opened = aes::open(session, key, Mode::Cbc { iv: vector(request)? }, &request.input, random)?;
+    let plain = opened.filter(|plain| plain.len() == request.input.len());
+    let message = "the token did not decrypt whole blocks with CBC, which always can be";
+    Ok(plain.ok_or_else(|| Failure::new(FaultReason::TokenFault, message))?)
+}
+
+/// The nonce or initialization vector.
+fn vector<const N: usize>(request: &UseKey) -> Result<[u8; N], Failure> {
+    let wrong = |_| Failure::bad_request(format!("the nonce or initialization vector has {N} bytes"));
+    request.iv.as_slice().try_into().map_err(wrong)
 }
 
 /// ECDH without a key derivation function (CKD_NULL): the x-coordinate (SP 800-56A §5.7.1.2).

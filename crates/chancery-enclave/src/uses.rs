@@ -16,7 +16,11 @@ fn purpose_of(mechanism: Mechanism) -> KeyPurpose {
         M::Unspecified => KeyPurpose::Unspecified,
         M::Ecdsa | M::EcdsaCanonical | M::Eddsa | M::Sm2 | M::MlDsa => KeyPurpose::Sign,
         M::RsaPkcs1 | M::RsaPssSha256 | M::RsaPssSha384 | M::RsaPssSha512 => KeyPurpose::Sign,
-        M::RsaOaepSha256Decrypt | M::Sm2Decrypt | M::GcmEncrypt | M::GcmDecrypt => KeyPurpose::Encrypt,
+        M::RsaOaepSha1Decrypt | M::RsaOaepSha256Decrypt | M::RsaOaepSha384Decrypt | M::RsaOaepSha512Decrypt => {
+            KeyPurpose::Encrypt
+        }
+        M::Sm2Decrypt | M::GcmEncrypt | M::GcmEncryptGivenNonce | M::GcmDecrypt => KeyPurpose::Encrypt,
+        M::CbcEncrypt | M::CbcDecrypt | M::CbcPadEncrypt | M::CbcPadDecrypt => KeyPurpose::Encrypt,
         M::Ecdh => KeyPurpose::Agree,
         M::HmacSha256 => KeyPurpose::Mac,
         M::KwpWrap | M::KwpUnwrap => KeyPurpose::Wrap,
@@ -37,20 +41,24 @@ fn is_for(mechanism: Mechanism, algorithm: KeyAlgorithm) -> bool {
         M::Ecdsa => Curve::of(algorithm).is_some(),
         M::EcdsaCanonical => matches!(algorithm, A::EcP256 | A::EcSecp256k1),
         M::Eddsa => algorithm == A::Ed25519,
-        M::RsaPkcs1 | M::RsaPssSha256 | M::RsaPssSha384 | M::RsaPssSha512 | M::RsaOaepSha256Decrypt => {
+        M::RsaPkcs1 | M::RsaPssSha256 | M::RsaPssSha384 | M::RsaPssSha512 => modulus_bytes(algorithm).is_some(),
+        M::RsaOaepSha1Decrypt | M::RsaOaepSha256Decrypt | M::RsaOaepSha384Decrypt | M::RsaOaepSha512Decrypt => {
             modulus_bytes(algorithm).is_some()
         }
         M::Sm2 | M::Sm2Decrypt => algorithm == A::Sm2,
         M::MlDsa => matches!(algorithm, A::MlDsa44 | A::MlDsa65 | A::MlDsa87),
         M::Ecdh => matches!(algorithm, A::EcP256 | A::EcP384 | A::EcP521 | A::X25519),
-        M::GcmEncrypt | M::GcmDecrypt => matches!(algorithm, A::Aes256 | A::Sm4),
+        M::GcmEncrypt | M::GcmEncryptGivenNonce | M::GcmDecrypt => matches!(algorithm, A::Aes256 | A::Sm4),
+        M::CbcEncrypt | M::CbcDecrypt | M::CbcPadEncrypt | M::CbcPadDecrypt => {
+            matches!(algorithm, A::Aes256 | A::Sm4)
+        }
         M::HmacSha256 => algorithm == A::HmacSha256,
         M::KwpWrap | M::KwpUnwrap => algorithm == A::Aes256,
     }
 }
 
 /// All mechanisms but none.
-const MECHANISMS: [Mechanism; 17] = {
+const MECHANISMS: [Mechanism; 25] = {
     use Mechanism as M;
     [
         M::Ecdsa,
@@ -62,11 +70,19 @@ const MECHANISMS: [Mechanism; 17] = {
         M::EcdsaCanonical,
         M::Sm2,
         M::MlDsa,
+        M::RsaOaepSha1Decrypt,
         M::RsaOaepSha256Decrypt,
+        M::RsaOaepSha384Decrypt,
+        M::RsaOaepSha512Decrypt,
         M::Sm2Decrypt,
         M::Ecdh,
         M::GcmEncrypt,
+        M::GcmEncryptGivenNonce,
         M::GcmDecrypt,
+        M::CbcEncrypt,
+        M::CbcDecrypt,
+        M::CbcPadEncrypt,
+        M::CbcPadDecrypt,
         M::HmacSha256,
         M::KwpWrap,
         M::KwpUnwrap,
@@ -114,10 +130,12 @@ pub(crate) fn check(request: &UseKey) -> Result<Mechanism, Failure> {
         let message = format!("{mechanism:?} is no use of a key that was made for purpose {:?}", key.purpose());
         return Err(Failure::new(FaultReason::WrongUse, message));
     }
-    let takes_associated_data =
-        matches!(mechanism, Mechanism::GcmEncrypt | Mechanism::GcmDecrypt | Mechanism::RsaOaepSha256Decrypt);
-    if !takes_associated_data && !request.associated_data.is_empty() {
+    if !takes_associated_data(mechanism) && !request.associated_data.is_empty() {
         return Err(Failure::bad_request(format!("{mechanism:?} takes no associated data")));
+    }
+    if request.iv.len() != iv_length(mechanism) {
+        let message = format!("{mechanism:?} takes an iv of {} bytes", iv_length(mechanism));
+        return Err(Failure::bad_request(message));
     }
     let length = request.input.len();
     if !takes(mechanism, algorithm, length) {
@@ -130,19 +148,42 @@ pub(crate) fn check(request: &UseKey) -> Result<Mechanism, Failure> {
     Ok(mechanism)
 }
 
+fn takes_associated_data(mechanism: Mechanism) -> bool {
+    use Mechanism as M;
+    let gcm = matches!(mechanism, M::GcmEncrypt | M::GcmEncryptGivenNonce | M::GcmDecrypt);
+    gcm || matches!(
+        mechanism,
+        M::RsaOaepSha1Decrypt | M::RsaOaepSha256Decrypt | M::RsaOaepSha384Decrypt | M::RsaOaepSha512Decrypt
+    )
+}
+
+/// Bytes of the nonce or initialization vector that `mechanism` takes.
+fn iv_length(mechanism: Mechanism) -> usize {
+    use Mechanism as M;
+    match mechanism {
+        M::GcmEncryptGivenNonce => 12,
+        M::CbcEncrypt | M::CbcDecrypt | M::CbcPadEncrypt | M::CbcPadDecrypt => 16,
+        _ => 0,
+    }
+}
+
 /// Whether `mechanism` takes an input of `length` bytes.
 fn takes(mechanism: Mechanism, algorithm: KeyAlgorithm, length: usize) -> bool {
     use Mechanism as M;
     match mechanism {
         M::Unspecified => false,
         M::Ecdsa | M::EcdsaCanonical => (1..=66).contains(&length),
-        M::Eddsa | M::MlDsa | M::HmacSha256 | M::GcmEncrypt => true,
+        M::Eddsa | M::MlDsa | M::HmacSha256 => true,
+        M::GcmEncrypt | M::GcmEncryptGivenNonce | M::CbcPadEncrypt => true,
+        M::CbcEncrypt | M::CbcDecrypt | M::CbcPadDecrypt => length > 0 && length.is_multiple_of(16),
         // RFC 8017 §9.2: eleven bytes of padding at least.
         M::RsaPkcs1 => modulus_bytes(algorithm).is_some_and(|modulus| (1..=modulus - 11).contains(&length)),
         M::RsaPssSha256 | M::Sm2 => length == 32,
         M::RsaPssSha384 => length == 48,
         M::RsaPssSha512 => length == 64,
-        M::RsaOaepSha256Decrypt => modulus_bytes(algorithm) == Some(length),
+        M::RsaOaepSha1Decrypt | M::RsaOaepSha256Decrypt | M::RsaOaepSha384Decrypt | M::RsaOaepSha512Decrypt => {
+            modulus_bytes(algorithm) == Some(length)
+        }
         M::Sm2Decrypt => length > 65 + 32,
         M::Ecdh => (32..=256).contains(&length),
         M::GcmDecrypt => length >= 12 + 16,
@@ -178,10 +219,10 @@ mod tests {
 
     #[test]
     fn every_mechanism_is_listed_once() {
-        for number in 1..=17 {
+        for number in 1..=25 {
             let mechanism = Mechanism::try_from(number).unwrap();
             assert_eq!(MECHANISMS.iter().filter(|listed| **listed == mechanism).count(), 1, "{mechanism:?}");
         }
-        assert!(Mechanism::try_from(18).is_err());
+        assert!(Mechanism::try_from(26).is_err());
     }
 }

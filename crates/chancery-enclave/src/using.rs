@@ -15,6 +15,7 @@ use crate::{
     operations,
     random::SystemRandom,
     serve::Running,
+    software::Input,
     token_use, uses,
     wrapped::{self, Context},
 };
@@ -104,8 +105,10 @@ impl User {
             let secret = wrapped::unwrap(&running.keks, session, &mut random, &context, &key_ref.wrapped)?;
             OpenKey::new(key_ref, &secret)
         };
+        let UseKey { input: bytes, iv, associated_data, .. } = request;
+        let input = Input { bytes, iv, associated_data };
         running.open_keys.with(key_ref, open, |key| {
-            let output = key.key().use_key(mechanism, &request.input, &request.associated_data, &mut SystemRandom)?;
+            let output = key.key().use_key(mechanism, input, &mut SystemRandom)?;
             Ok(Used { output, first: key.note_use() })
         })
     }

@@ -147,6 +147,7 @@ fn inputs_and_mechanisms_must_suit_the_key() {
         mechanism: Mechanism::Ecdsa.into(),
         input: vec![1; 32],
         associated_data: Vec::new(),
+        iv: Vec::new(),
     };
     enclave.refused(Verb::UseKey(request), FaultReason::BadRequest);
     enclave.refused(generate(&version(3), KeyAlgorithm::Unspecified), FaultReason::BadRequest);

@@ -181,7 +181,7 @@ fn the_chain_is_recomputed_from_outside_and_the_statement_is_the_audit_keys() {
         wrapped: made.wrapped,
     };
     let (mechanism, input) = (Mechanism::HmacSha256.into(), b"x".to_vec());
-    let code = Verb::UseKey(UseKey { key, mechanism, input, associated_data: Vec::new() });
+    let code = Verb::UseKey(UseKey { key, mechanism, input, associated_data: Vec::new(), iv: Vec::new() });
     let [(one, output), (two, same)] = [(); 2].map(|()| used(&mut enclave, code.clone()));
     assert_eq!(output, same);
     assert_ne!(one.commitment, two.commitment, "of a secret nothing is committed to");

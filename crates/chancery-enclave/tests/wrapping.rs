@@ -209,7 +209,8 @@ fn every_field_of_a_key_is_held_against_its_blob() {
             32,
         ),
     ] {
-        let request = UseKey { key, mechanism: mechanism.into(), input: vec![1; length], associated_data: Vec::new() };
+        let (mechanism, input) = (mechanism.into(), vec![1; length]);
+        let request = UseKey { key, mechanism, input, associated_data: Vec::new(), iv: Vec::new() };
         let message = enclave.refused(Verb::UseKey(request.clone()), FaultReason::Tampered);
         assert!(message.contains("backup"), "{what}: {message}");
         // The same refusal stands before a rewrap.
@@ -224,6 +225,7 @@ fn every_field_of_a_key_is_held_against_its_blob() {
             mechanism: Mechanism::Ecdsa.into(),
             input: vec![1; 32],
             associated_data: Vec::new(),
+            iv: Vec::new(),
         })
     };
     enclave.refused(request(foreign.clone()), FaultReason::KekNotFound);

@@ -144,6 +144,22 @@ crate::words! {
         GetTokenStatus = "GetTokenStatus",
         /// `AdminService.GetKeyUsage`.
         GetKeyUsage = "GetKeyUsage",
+        /// `ObjectService.ListObjects`: on the organization; each key shown must also allow a use, or `GetKey` to its owner.
+        ListObjects = "ListObjects",
+        /// `ObjectService.RenewSessionObjects`: on the organization.
+        RenewSessionObjects = "RenewSessionObjects",
+        /// `ObjectService.CreateCertificateObject`: on the organization, for the caller itself.
+        CreateCertificateObject = "CreateCertificateObject",
+        /// `ObjectService.UpdateCertificateObject`: on the organization, of the caller's own.
+        UpdateCertificateObject = "UpdateCertificateObject",
+        /// `ObjectService.DeleteCertificateObject`: on the organization, of the caller's own.
+        DeleteCertificateObject = "DeleteCertificateObject",
+        /// `ObjectService.UpdateObject`: on the key.
+        UpdateObject = "UpdateObject",
+        /// `ObjectService.CopyObject`: on the key.
+        CopyObject = "CopyObject",
+        /// `ObjectService.DeleteObject`: on the key.
+        DeleteObject = "DeleteObject",
     }
 }
 
@@ -179,5 +195,7 @@ crate::words! {
         Destruction = "ScheduledDestruction",
         /// A version made ahead of its rotation.
         Filling = "FillPool",
+        /// A provisional key that nobody used, or a session key whose process is gone: its destruction is due.
+        Collection = "CollectKey",
     }
 }

@@ -71,16 +71,74 @@ crate::words! {
         MlDsa = "ml-dsa",
         /// RFC 8017 §7.1 with SHA-256.
         RsaOaep = "rsa-oaep",
+        /// The same with SHA-1.
+        RsaOaepSha1 = "rsa-oaep-sha1",
+        /// The same with SHA-384.
+        RsaOaepSha384 = "rsa-oaep-sha384",
+        /// The same with SHA-512.
+        RsaOaepSha512 = "rsa-oaep-sha512",
         /// GB/T 32918.4, C1C3C2.
         Sm2Encryption = "sm2-encryption",
         /// SP 800-56A §5.7.1.2, or RFC 7748 §6.1.
         Ecdh = "ecdh",
-        /// SP 800-38D, RFC 8998.
+        /// SP 800-38D, RFC 8998; encryption with a nonce made here.
         Gcm = "gcm",
+        /// Encryption with the caller's nonce.
+        GcmGivenNonce = "gcm-given-nonce",
+        /// SP 800-38A §6.2, of whole blocks.
+        Cbc = "cbc",
+        /// The same with the padding of PKCS #7.
+        CbcPad = "cbc-pad",
         /// RFC 2104.
         Hmac = "hmac",
         /// RFC 5649.
         Kwp = "kwp",
+    }
+}
+
+crate::words! {
+    /// How a secret key encrypts.
+    pub enum CipherMode {
+        /// Galois/counter mode.
+        Gcm = "gcm",
+        /// Cipher block chaining of whole blocks.
+        Cbc = "cbc",
+        /// The same with the padding of PKCS #7.
+        CbcPad = "cbc-pad",
+    }
+}
+
+crate::words! {
+    /// The hash of RSAES-OAEP and of its MGF1.
+    pub enum OaepHash {
+        /// FIPS 180-4; sound here, and what older clients know alone.
+        Sha1 = "sha1",
+        /// What is meant where none is named.
+        Sha256 = "sha256",
+        /// SHA-384.
+        Sha384 = "sha384",
+        /// SHA-512.
+        Sha512 = "sha512",
+    }
+}
+
+crate::words! {
+    /// How a request to encrypt or decrypt says that it be done, for policies.
+    pub enum Mode {
+        /// It does not say: GCM with a nonce made here, RSAES-OAEP with SHA-256, SM2. Decryption with any nonce, too.
+        Default = "default",
+        /// Encrypt with the caller's nonce, in GCM.
+        GcmGivenNonce = "gcm-given-nonce",
+        /// In CBC.
+        Cbc = "cbc",
+        /// In CBC with padding.
+        CbcPad = "cbc-pad",
+        /// RSAES-OAEP with SHA-1.
+        OaepSha1 = "oaep-sha1",
+        /// RSAES-OAEP with SHA-384.
+        OaepSha384 = "oaep-sha384",
+        /// RSAES-OAEP with SHA-512.
+        OaepSha512 = "oaep-sha512",
     }
 }
 
@@ -168,6 +226,18 @@ impl Hash {
             Self::Sha256 | Self::Sm3 => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
+        }
+    }
+}
+
+impl OaepHash {
+    /// The mechanism that records name.
+    pub fn mechanism(self) -> Mechanism {
+        match self {
+            Self::Sha1 => Mechanism::RsaOaepSha1,
+            Self::Sha256 => Mechanism::RsaOaep,
+            Self::Sha384 => Mechanism::RsaOaepSha384,
+            Self::Sha512 => Mechanism::RsaOaepSha512,
         }
     }
 }

@@ -9,17 +9,22 @@ mod action;
 mod algorithm;
 mod key;
 mod lifecycle;
+mod object;
 mod principal;
 mod registry;
 mod request;
 
 pub use action::{Action, Scheduled};
-pub use algorithm::{Algorithm, Hash, Mechanism, RsaPadding, SignatureFormat};
+pub use algorithm::{Algorithm, CipherMode, Hash, Mechanism, Mode, OaepHash, RsaPadding, SignatureFormat};
 pub use chancery_api::names::{
     BackupName, KeyName, KeyOrVersionName, KeyVersionName, NameError, OrganizationName, PrincipalName,
 };
 pub use key::{Backup, Check, Key, KeyState, KeyVersion, Origin, Protection, Purpose, Rotation};
 pub use lifecycle::{LifecycleError, LifecycleEvent, Stage, TABLE as LIFECYCLE};
+pub use object::{
+    CertificateObject, Half, KeyObjects, KeyStanding, LONGEST_ATTRIBUTE, ObjectId, ObjectName, ObjectNameError,
+    SetObject,
+};
 pub use principal::{NamePattern, Organization, Principal, Registration, Role, TrustAnchor, covers};
 pub use registry::{
     Approval, Group, KEYS_PER_NODE, Limit, LimitSubject, Node, NodeKey, OrganizationPolicies, RevocationList,

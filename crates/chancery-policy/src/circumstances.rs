@@ -10,7 +10,7 @@ use super::{
     translate::TranslateError,
     vocabulary::{Vocabulary, Words},
 };
-use chancery_model::{Action, PrincipalName};
+use chancery_model::{Action, Mode, PrincipalName};
 
 /// What a circumstance is.
 #[derive(Clone, Copy)]
@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Text,
     /// A number.
     Number,
+    /// Yes or no.
+    Flag,
     /// Yes or no; may be absent, which policies must ask first.
     OptionalFlag,
     /// A text that may be absent.
@@ -31,12 +33,25 @@ pub(super) enum Kind {
     Word(fn(&Vocabulary) -> &Words),
     /// A hash's name, or `""`, which policies see as "none".
     Hash,
+    /// A mode's name; where it is absent policies see "default".
+    Mode,
 }
 
 impl Kind {
     /// It may be absent.
     pub(super) fn is_optional(self) -> bool {
         matches!(self, Self::OptionalFlag | Self::OptionalText | Self::OptionalNumber)
+    }
+
+    /// What policies see where it is absent, though they need not ask.
+    pub(super) fn unless_given(self) -> Option<Value<'static>> {
+        let modes = &Vocabulary::shared().modes;
+        matches!(self, Self::Mode).then_some(Value::Word(modes, Mode::Default as usize))
+    }
+
+    /// A request may come without it.
+    pub(super) fn may_be_left_out(self) -> bool {
+        self.is_optional() || self.unless_given().is_some()
     }
 }
 
@@ -55,12 +70,17 @@ pub(super) fn circumstances(action: Action) -> &'static [(&'static str, Kind)] {
         ("protection", Kind::Word(|vocabulary| &vocabulary.protections)),
     ];
     const SIZE: &[(&str, Kind)] = &[("size", Kind::Number)];
+    const CIPHER: &[(&str, Kind)] = &[("size", Kind::Number), ("mode", Kind::Mode)];
     const RESTORE: &[(&str, Kind)] =
         &[("withoutLog", Kind::OptionalFlag), ("log", Kind::OptionalText), ("loggedStates", Kind::OptionalNumber)];
     const BACKUP: &[(&str, Kind)] = &[("threshold", Kind::Number), ("custodians", Kind::Text)];
     const WAIT: &[(&str, Kind)] = &[("waitSeconds", Kind::Number)];
     const REGISTER: &[(&str, Kind)] = &[("name", Kind::Text), ("role", Kind::Word(|vocabulary| &vocabulary.roles))];
     const ROTATE: &[(&str, Kind)] = &[("mayEnrol", Kind::OptionalFlag)];
+    const STANDING: (&str, Kind) = ("standing", Kind::Word(|vocabulary| &vocabulary.standings));
+    const OBJECT: [(&str, Kind); 3] = [("object", Kind::Text), ("ski", Kind::Text), ("id", Kind::Text)];
+    const CHANGE: &[(&str, Kind)] = &[STANDING, OBJECT[0], OBJECT[1], OBJECT[2], ("renames", Kind::Flag)];
+    const DROP: &[(&str, Kind)] = &[STANDING, OBJECT[0], OBJECT[1], OBJECT[2], ("last", Kind::Flag)];
     match action {
         Action::Sign => SIGN,
         Action::CreateCertificateSigningRequest => REQUEST,
@@ -69,15 +89,12 @@ pub(super) fn circumstances(action: Action) -> &'static [(&'static str, Kind)] {
         Action::ScheduleKeyVersionDestruction => WAIT,
         Action::BackUpKeys => BACKUP,
         Action::RestoreBackup => RESTORE,
-        Action::Encrypt
-        | Action::Decrypt
-        | Action::GenerateMac
-        | Action::VerifyMac
-        | Action::WrapKey
-        | Action::UnwrapKey
-        | Action::GenerateRandom => SIZE,
+        Action::Encrypt | Action::Decrypt => CIPHER,
+        Action::GenerateMac | Action::VerifyMac | Action::WrapKey | Action::UnwrapKey | Action::GenerateRandom => SIZE,
         Action::RotateKey | Action::ActivateKeyVersion => ROTATE,
         Action::RegisterPrincipal => REGISTER,
+        Action::UpdateObject | Action::CopyObject => CHANGE,
+        Action::DeleteObject => DROP,
         Action::Verify
         | Action::GetPublicKey
         | Action::GetKey
@@ -129,7 +146,12 @@ pub(super) fn circumstances(action: Action) -> &'static [(&'static str, Kind)] {
         | Action::CreateOrganization
         | Action::ListOrganizations
         | Action::ReloadPolicies
-        | Action::GetTokenStatus => &[],
+        | Action::GetTokenStatus
+        | Action::ListObjects
+        | Action::RenewSessionObjects
+        | Action::CreateCertificateObject
+        | Action::UpdateCertificateObject
+        | Action::DeleteCertificateObject => &[],
     }
 }
 
@@ -151,11 +173,12 @@ impl Kind {
         match (self, given) {
             (Self::Text | Self::OptionalText, ContextValue::Text(text)) => Some(Value::Text(text)),
             (Self::Number | Self::OptionalNumber, ContextValue::Number(number)) => Some(Value::Number(*number)),
-            (Self::OptionalFlag, ContextValue::Flag(flag)) => Some(Value::Flag(*flag)),
+            (Self::Flag | Self::OptionalFlag, ContextValue::Flag(flag)) => Some(Value::Flag(*flag)),
             (Self::Word(list), ContextValue::Text(text)) => word(list(vocabulary), text),
             (Self::Hash, ContextValue::Text(text)) => {
                 word(&vocabulary.hashes, if text.is_empty() { "none" } else { text })
             }
+            (Self::Mode, ContextValue::Text(text)) => word(&vocabulary.modes, text),
             (Self::Principal { .. }, ContextValue::Text(name)) => name.parse().ok().map(Value::Principal),
             _ => None,
         }
@@ -165,7 +188,7 @@ impl Kind {
     fn parse(self, text: &str) -> Option<ContextValue> {
         let value = match self {
             Self::Number | Self::OptionalNumber => ContextValue::Number(text.parse().ok()?),
-            Self::OptionalFlag => ContextValue::Flag(text.parse().ok()?),
+            Self::Flag | Self::OptionalFlag => ContextValue::Flag(text.parse().ok()?),
             Self::Hash if text == "none" => ContextValue::Text(String::new()),
             _ => ContextValue::Text(text.to_owned()),
         };
@@ -177,9 +200,10 @@ impl Kind {
         match self {
             Self::Text | Self::OptionalText => "text".to_owned(),
             Self::Number | Self::OptionalNumber => "a number".to_owned(),
-            Self::OptionalFlag => "true or false".to_owned(),
+            Self::Flag | Self::OptionalFlag => "true or false".to_owned(),
             Self::Word(list) => format!("one of {}", list(Vocabulary::shared()).all().join(", ")),
             Self::Hash => format!("one of {}", Vocabulary::shared().hashes.all().join(", ")),
+            Self::Mode => format!("one of {}", Vocabulary::shared().modes.all().join(", ")),
             Self::Principal { .. } => "organizations/ORGANIZATION/principals/NAME".to_owned(),
         }
     }
@@ -192,7 +216,7 @@ pub(super) fn check(action: Action, given: &Context) -> Result<(), TranslateErro
         return Err(TranslateError::Unknown(action, name));
     }
     known.iter().try_for_each(|&(name, kind)| match given.value(name) {
-        None if kind.is_optional() => Ok(()),
+        None if kind.may_be_left_out() => Ok(()),
         None => Err(TranslateError::Missing(action, name)),
         Some(value) => kind.value(value).map(drop).ok_or(TranslateError::Kind(name)),
     })
@@ -254,7 +278,7 @@ pub fn parse_context<'a>(
             return Err(ContextError::Unknown { action, name: name.to_owned(), known });
         }
     }
-    let missing = known.iter().filter(|(name, kind)| !kind.is_optional() && context.value(name).is_none());
+    let missing = known.iter().filter(|(name, kind)| !kind.may_be_left_out() && context.value(name).is_none());
     let names = missing.map(|(name, _)| *name).collect::<Vec<_>>();
     if names.is_empty() { Ok((context, session)) } else { Err(ContextError::Missing { action, names }) }
 }
@@ -285,6 +309,17 @@ mod tests {
         assert_eq!(parse_context(Action::GetKey, texts, other), Ok((Context::new(), SESSION)));
     }
 
+    /// As records from before there were modes have it.
+    #[test]
+    fn a_mode_that_is_not_recorded_is_the_default() {
+        let (context, _) = parse_context(Action::Decrypt, [("size", "32")], SESSION).unwrap();
+        check(Action::Decrypt, &context).unwrap();
+        assert!(context.value("mode").is_none());
+        let (context, _) = parse_context(Action::Encrypt, [("size", "32"), ("mode", "cbc-pad")], SESSION).unwrap();
+        assert_eq!(context, Context::new().number("size", 32).text("mode", "cbc-pad"));
+        assert!(check(Action::GenerateMac, &context).is_err());
+    }
+
     #[test]
     fn what_is_no_description_is_refused_with_what_would_be() {
         for (action, texts, message) in [
@@ -293,6 +328,7 @@ mod tests {
             (Action::GenerateRandom, vec![("size", "x")], "context.size is a number"),
             (Action::IssueCertificate, vec![("profile", "pier")], "context.profile is one of root-ca, peer, "),
             (Action::GetKey, vec![("session.shim", "1")], "context.session.shim is true or false"),
+            (Action::Encrypt, vec![("mode", "ecb")], "context.mode is one of default, gcm-given-nonce, cbc, cbc-pad, "),
             (Action::CreateKey, vec![("owner", "peer0")], "context.owner is organizations/ORGANIZATION/"),
         ] {
             let error = parse_context(action, texts.clone(), SESSION).unwrap_err().to_string();

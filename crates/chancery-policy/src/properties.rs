@@ -64,12 +64,13 @@ fn context(action: Action) -> impl Strategy<Value = Context> {
     values.prop_map(move |(owner, word, number, flag, free)| {
         let pick = |words: &[&str]| words[usize::from(word) % words.len()].to_owned();
         circumstances(action).iter().fold(Context::new(), |context, &(name, kind)| match kind {
-            kind if kind.is_optional() && word == 0 => context,
+            kind if kind.may_be_left_out() && word == 0 => context,
             Kind::Text | Kind::OptionalText => context.text(name, free.clone()),
             Kind::Number | Kind::OptionalNumber => context.number(name, number),
-            Kind::OptionalFlag => context.flag(name, flag),
+            Kind::Flag | Kind::OptionalFlag => context.flag(name, flag),
             Kind::Principal { .. } => context.text(name, owner.to_string()),
             Kind::Word(list) => context.text(name, pick(list(Vocabulary::shared()).all())),
+            Kind::Mode => context.text(name, pick(Vocabulary::shared().modes.all())),
             Kind::Hash => context.text(name, pick(&["", Hash::Sha256.as_str(), Hash::Sha512.as_str()])),
         })
     })

@@ -115,9 +115,12 @@ impl fmt::Display for Resource {
 /// | `CreateKey` | `key`: its id; `owner`: full principal name; `purpose`; `algorithm`; `protection` |
 /// | `ImportKey` | as `CreateKey` |
 /// | `ScheduleKeyVersionDestruction` | `waitSeconds` |
-/// | `Encrypt`, `Decrypt`, `GenerateMac`, `VerifyMac`, `WrapKey`, `UnwrapKey`, `GenerateRandom` | `size`: bytes |
+/// | `Encrypt`, `Decrypt` | `size`: bytes; `mode`, absent for `default` |
+/// | `GenerateMac`, `VerifyMac`, `WrapKey`, `UnwrapKey`, `GenerateRandom` | `size`: bytes |
 /// | `RotateKey`, `ActivateKeyVersion` | `mayEnrol` (optional): whether the caller's role may make keys for itself |
 /// | `BackUpKeys` | `threshold`: how many custodians restore it; `custodians`: full principal names, blanks between |
+/// | `UpdateObject`, `CopyObject` | `standing`: named, provisional or session; `object`: which one; `ski`: the id that its version implies, hexadecimal; `id`: the one that it is to bear; `renames`: whether id or label become others |
+/// | `DeleteObject` | `standing`, `object`, `ski`; `id`: the one that it bears; `last`: whether no other object of its class bears it |
 /// | `RegisterPrincipal` | `name`: the principal's id; `role` |
 /// | `RestoreBackup` | `withoutLog` (optional): whether the log that says what was destroyed is not at hand; `log` (optional): origin and size of the log that the caller names, a blank between; `loggedStates` (optional): how many states it brings from there |
 /// | others | none |

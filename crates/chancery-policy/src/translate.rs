@@ -122,7 +122,9 @@ impl Vocabulary {
         let mut pairs = Vec::with_capacity(known.len() + 2);
         pairs.push(("session".to_owned(), session_value(session).map_err(Box::new)?));
         for &(name, kind) in known {
-            let Some(value) = given.value(name).and_then(|value| kind.value(value)) else { continue };
+            let Some(value) = given.value(name).map_or_else(|| kind.unless_given(), |value| kind.value(value)) else {
+                continue;
+            };
             let value = match (value, kind) {
                 (Value::Text(value), _) => text(value),
                 (Value::Number(value), _) => RestrictedExpression::new_long(value),

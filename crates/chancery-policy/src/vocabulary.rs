@@ -5,7 +5,7 @@
 //! **Not here**: what an action's context consists of (`circumstances`).
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
-use chancery_model::{Action, Algorithm, Hash, KeyState, Protection, Purpose, Role};
+use chancery_model::{Action, Algorithm, Hash, KeyStanding, KeyState, Mode, Protection, Purpose, Role};
 use std::sync::LazyLock;
 
 /// Cedar values used in every request.
@@ -25,6 +25,8 @@ pub(super) struct Vocabulary {
     pub(super) inputs: Words,
     pub(super) hashes: Words,
     pub(super) profiles: Words,
+    pub(super) standings: Words,
+    pub(super) modes: Words,
 }
 
 impl Vocabulary {
@@ -55,6 +57,8 @@ impl Vocabulary {
             inputs: Words::new("Input", ["digest", "message"].into_iter()),
             hashes: Words::new("Hash", hashes),
             profiles: Words::new("Profile", ["root-ca", "peer", "orderer", "client", "admin"].into_iter()),
+            standings: Words::new("Standing", KeyStanding::ALL.iter().map(|word| word.as_str())),
+            modes: Words::new("Mode", Mode::ALL.iter().map(|word| word.as_str())),
         }
     }
 
@@ -161,7 +165,12 @@ pub(super) fn resource_kind(action: Action) -> ResourceKind {
         | Action::ListLimits
         | Action::ListApprovals
         | Action::ApproveOperation
-        | Action::CancelApproval => ResourceKind::Organization,
+        | Action::CancelApproval
+        | Action::ListObjects
+        | Action::RenewSessionObjects
+        | Action::CreateCertificateObject
+        | Action::UpdateCertificateObject
+        | Action::DeleteCertificateObject => ResourceKind::Organization,
         Action::CreateOrganization | Action::ListOrganizations | Action::ReloadPolicies | Action::GetTokenStatus => {
             ResourceKind::Deployment
         }
@@ -189,7 +198,10 @@ pub(super) fn resource_kind(action: Action) -> ResourceKind {
         | Action::UnwrapKey
         | Action::BindCertificate
         | Action::CreateCertificateSigningRequest
-        | Action::IssueCertificate => ResourceKind::Key,
+        | Action::IssueCertificate
+        | Action::UpdateObject
+        | Action::CopyObject
+        | Action::DeleteObject => ResourceKind::Key,
     }
 }
 
@@ -220,6 +232,8 @@ mod tests {
             ("Input", &vocabulary.inputs),
             ("Hash", &vocabulary.hashes),
             ("Profile", &vocabulary.profiles),
+            ("Standing", &vocabulary.standings),
+            ("Mode", &vocabulary.modes),
         ] {
             assert_eq!(words(list), known.all(), "{list}");
         }

@@ -5,7 +5,7 @@
 
 use crate::{
     directory::KeyEntry,
-    model::{KeyName, KeyState, Origin, Stage},
+    model::{KeyName, KeyStanding, KeyState, Origin, Purpose, Stage},
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -22,6 +22,8 @@ pub(super) enum Work {
     Activate(u64),
     /// A version's `destroy_time` has come.
     Destroy(u64),
+    /// The key does not stay, and its time is over, or its process is to be looked for.
+    Collect,
     /// The key's next rotation is due.
     Rotate,
     /// The key's pool lacks versions.
@@ -29,7 +31,7 @@ pub(super) enum Work {
 }
 
 /// Kinds of [`Work`].
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,8 +54,9 @@ impl Work {
             Self::Expire(_) => 0,
             Self::Activate(_) => 1,
             Self::Destroy(_) => 2,
-            Self::Rotate => 3,
-            Self::Fill => 4,
+            Self::Collect => 3,
+            Self::Rotate => 4,
+            Self::Fill => 5,
         }
     }
 
@@ -68,6 +71,7 @@ impl Work {
             works.extend(row.activate_time.filter(|_| waits).map(|at| (at, Self::Activate(*number))));
             works.extend(row.destroy_time.filter(|_| stage.is_ending()).map(|at| (at, Self::Destroy(*number))));
         }
+        works.extend(collect_time(entry).map(|at| (at, Self::Collect)));
         works.extend(entry.key.next_rotation.map(|at| (at, Self::Rotate)));
         if lacks_pooled(entry) {
             works.push((i64::MIN, Self::Fill));
@@ -82,9 +86,21 @@ impl fmt::Display for Work {
             Self::Expire(number) => write!(f, "expire version {number}"),
             Self::Activate(number) => write!(f, "activate version {number}"),
             Self::Destroy(number) => write!(f, "destroy version {number}"),
+            Self::Collect => f.write_str("collect"),
             Self::Rotate => f.write_str("rotate"),
             Self::Fill => f.write_str("fill the pool"),
         }
+    }
+}
+
+/// When it is to be looked whether a key that does not stay goes; of a session key, its process says.
+fn collect_time(entry: &KeyEntry) -> Option<i64> {
+    let objects = entry.objects.as_ref().filter(|_| entry.is_passing())?;
+    match (entry.standing(), entry.key.purpose) {
+        (KeyStanding::Session, _) => objects.collect_time.or(Some(i64::MIN)),
+        // Its public key is used where nobody here sees it.
+        (_, Purpose::Encrypt | Purpose::Agree) if !entry.key.algorithm.is_secret() => None,
+        _ => objects.collect_time,
     }
 }
 

@@ -30,7 +30,7 @@ impl Retries {
         }
         let longest = match item.work {
             Work::Rotate | Work::Fill => LONGEST_RECORDED_PAUSE,
-            Work::Expire(_) | Work::Activate(_) | Work::Destroy(_) => LONGEST_PAUSE,
+            Work::Expire(_) | Work::Activate(_) | Work::Destroy(_) | Work::Collect => LONGEST_PAUSE,
         };
         let pause = 1i64.checked_shl(failing.times.min(32)).unwrap_or(longest).min(longest);
         failing.times = failing.times.saturating_add(1);

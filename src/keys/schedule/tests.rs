@@ -9,7 +9,8 @@ use crate::{
     directory::KeyEntry,
     error::Error,
     model::{
-        Algorithm, Check, Key, KeyName, KeyState, KeyVersion, OrganizationName, Origin, Protection, Purpose, Rotation,
+        Algorithm, Check, Key, KeyName, KeyObjects, KeyStanding, KeyState, KeyVersion, OrganizationName, Origin,
+        Protection, Purpose, Rotation,
     },
     store::{Row, SqliteStore, Store},
 };
@@ -35,6 +36,15 @@ fn key(id: &str) -> Key {
         overlap: None,
         pool_size: 0,
     }
+}
+
+/// SubjectPublicKeyInfo of P-256's generator.
+fn public_key() -> Vec<u8> {
+    let point = concat!(
+        "3059301306072a8648ce3d020106082a8648ce3d030107034200046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a1",
+        "3945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    );
+    hex::decode(point).unwrap()
 }
 
 fn version(id: &str, number: u64, state: KeyState) -> KeyVersion {
@@ -78,6 +88,38 @@ fn a_version_asks_for_what_its_state_allows() {
     // A rotation takes it from the pool, not its date.
     assert_eq!(works(KeyVersion { pooled: true, ..waiting }), []);
     assert_eq!(works(version("k", 1, KeyState::Active)), []);
+}
+
+#[test]
+fn what_does_not_stay_is_collected_once() {
+    let with = |standing, collect_time, row: KeyVersion| {
+        let objects = KeyObjects { standing, collect_time, ..KeyObjects::named(name("k")) };
+        let rows = [Row::Key(key("k")), Row::KeyVersion(row), Row::KeyObjects(objects)];
+        Work::of(&KeyEntry::changed(None, &rows).unwrap())
+    };
+    let active = || version("k", 1, KeyState::Active);
+    assert_eq!(with(KeyStanding::Provisional, Some(40), active()), [(40, Work::Collect)]);
+    // Its process says when.
+    assert_eq!(with(KeyStanding::Session, None, active()), [(i64::MIN, Work::Collect)]);
+    assert_eq!(with(KeyStanding::Named, None, active()), []);
+    assert_eq!(with(KeyStanding::Provisional, Some(40), version("k", 1, KeyState::Destroyed)), []);
+    let ending = KeyVersion { destroy_time: Some(30), ..version("k", 1, KeyState::Deactivated) };
+    assert_eq!(with(KeyStanding::Provisional, Some(40), ending), [(30, Work::Destroy(1))]);
+    // One that somebody took out of use is not used any more, either.
+    let deactivated = version("k", 1, KeyState::Deactivated);
+    assert_eq!(with(KeyStanding::Session, None, deactivated), [(i64::MIN, Work::Collect)]);
+    let certified = KeyVersion { certificate: Some(vec![1]), ..active() };
+    assert_eq!(with(KeyStanding::Provisional, Some(40), certified), []);
+    // Who uses a public key is not known here: such keys wait until somebody destroys them.
+    let agreement = |standing, collect_time| {
+        let objects = KeyObjects { standing, collect_time, ..KeyObjects::named(name("k")) };
+        let key = Key { algorithm: Algorithm::EcP256, purpose: Purpose::Agree, ..key("k") };
+        let version = KeyVersion { public_key: public_key(), ..active() };
+        let rows = [Row::Key(key), Row::KeyVersion(version), Row::KeyObjects(objects)];
+        Work::of(&KeyEntry::changed(None, &rows).unwrap())
+    };
+    assert_eq!(agreement(KeyStanding::Provisional, Some(40)), []);
+    assert_eq!(agreement(KeyStanding::Session, None), [(i64::MIN, Work::Collect)]);
 }
 
 #[test]

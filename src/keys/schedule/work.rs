@@ -10,9 +10,10 @@ use crate::{
     directory::KeyEntry,
     error::Error,
     keys::{Cause, Fresh, Keys, succession, wrong_state},
-    model::{Key, KeyVersion, KeyVersionName, LifecycleEvent, Scheduled, Stage},
+    model::{Key, KeyObjects, KeyStanding, KeyState, KeyVersion, KeyVersionName, LifecycleEvent, Scheduled, Stage},
     store::Row,
 };
+use std::time::Duration;
 
 impl Schedule {
     /// Does it, if it is still to be done and can be.
@@ -33,6 +34,7 @@ impl Schedule {
             Work::Expire(number) => keys.expire(&entry, version(number)?, now).await?,
             Work::Activate(number) => keys.activate_scheduled(&entry, version(number)?, now).await?,
             Work::Destroy(number) => return self.destroy(&entry, version(number)?, now).await,
+            Work::Collect => return self.collect(&entry, now).await,
             Work::Rotate | Work::Fill if keys.pairs.enclave().opened().is_none() => {
                 return Ok(Done::NotYet(LONG_PAUSE));
             }
@@ -50,6 +52,26 @@ impl Schedule {
     /// Whether it is a destruction that was begun: that is finished whatever the clock says now.
     fn goes_on(&self, item: &Item) -> bool {
         matches!(item.work, Work::Destroy(number) if self.keys.destructions.has_begun(&item.key.version(number)))
+    }
+
+    /// A key that does not stay goes, unless its process is there still. While the clock is in doubt, or the organization
+    /// is frozen, nothing goes.
+    async fn collect(&self, entry: &KeyEntry, now: i64) -> Result<Done, Error> {
+        let organization = self.directory().organization(entry.key.name.organization());
+        let frozen = organization.is_none_or(|organization| organization.destruction_frozen.is_some());
+        if frozen || self.clock.jump().is_some() {
+            return Ok(Done::NotYet(LONG_PAUSE));
+        }
+        if let Some(left) = self.keys.lease_left(entry) {
+            return Ok(Done::NotYet(i64::try_from(left.as_secs()).unwrap_or(LONG_PAUSE).max(PAUSE)));
+        }
+        // One that was a session's may have been in use when it was kept.
+        if entry.standing() == KeyStanding::Provisional && self.keys.was_used(entry) {
+            self.keys.name_used(entry).await?;
+        } else {
+            self.keys.collect(entry, now).await?;
+        }
+        Ok(Done::Yes)
     }
 
     async fn destroy(&self, entry: &KeyEntry, row: &KeyVersion, now: i64) -> Result<Done, Error> {
@@ -74,7 +96,7 @@ fn gone() -> Error {
 fn mismatch(entry: &KeyEntry, work: Work) -> Option<&str> {
     let of_version = match work {
         Work::Expire(number) | Work::Activate(number) | Work::Destroy(number) => Some(number),
-        Work::Rotate | Work::Fill => None,
+        Work::Collect | Work::Rotate | Work::Fill => None,
     };
     let version = entry.version(of_version).and_then(|version| version.mismatch.as_deref());
     entry.mismatch.as_deref().or(version)
@@ -139,6 +161,32 @@ impl Keys {
         };
         let draft = Draft::scheduled_outcome(Scheduled::Activation, &entry.key).resource(&row.name);
         self.enter(Scheduled::Activation, entry, draft, rows).await
+    }
+
+    /// How much is left of the lease of a session key's process.
+    fn lease_left(&self, entry: &KeyEntry) -> Option<Duration> {
+        let objects = entry.objects.as_ref().filter(|_| entry.standing() == KeyStanding::Session)?;
+        self.leases.left(&entry.key.owner, &objects.process)
+    }
+
+    /// A key that was to be collected was used: it stays.
+    async fn name_used(&self, entry: &KeyEntry) -> Result<(), Error> {
+        let row = KeyObjects { standing: KeyStanding::Named, collect_time: None, ..entry.objects_row() };
+        let rows = vec![Row::KeyObjects(row)];
+        let draft = Draft::state_change("NameKey", &rows).resource(&entry.key.name);
+        self.changes.apply(draft, rows).await.map(drop)
+    }
+
+    /// The destruction of a key that nobody named or used, or whose process is gone, is due at once.
+    async fn collect(&self, entry: &KeyEntry, now: i64) -> Result<(), Error> {
+        let living = entry
+            .versions
+            .values()
+            .filter(|version| version.row.state != KeyState::Destroyed && !Stage::of(&version.row).is_ending());
+        let ending = living.map(|version| version.row.after(LifecycleEvent::ScheduleDestruction, now));
+        let rows = ending.map(|row| row.map(Row::KeyVersion)).collect::<Result<Vec<_>, _>>()?;
+        let draft = Draft::scheduled_outcome(Scheduled::Collection, &entry.key);
+        self.enter(Scheduled::Collection, entry, draft, rows).await
     }
 
     /// A rotation is due. One that the key does not allow now is left out, and the next one comes at its time.

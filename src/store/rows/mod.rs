@@ -3,13 +3,15 @@
 //! **Invariant**: a row and its [`ResourceState`] say the same; `Row::parse(&row.state()) == row`.
 
 mod keys;
+mod objects;
 mod registry;
 
 use crate::{
     certificates::authority_id,
     model::{
-        Approval, Backup, Group, Key, KeyVersion, Limit, NameError, Node, Organization, OrganizationPolicies,
-        Registration, RevocationList, Suspension, TrustAnchor, UnknownWord, Usage,
+        Approval, Backup, CertificateObject, Group, Key, KeyObjects, KeyVersion, Limit, NameError, Node,
+        ObjectNameError, Organization, OrganizationPolicies, Registration, RevocationList, Suspension, TrustAnchor,
+        UnknownWord, Usage,
     },
 };
 use chancery_audit::record::ResourceState;
@@ -46,6 +48,10 @@ pub enum Row {
     KeyVersion(KeyVersion),
     /// A backup that was begun.
     Backup(Backup),
+    /// A key's standing, and what was set of its objects.
+    KeyObjects(KeyObjects),
+    /// A certificate in a principal's token.
+    CertificateObject(CertificateObject),
 }
 
 /// A row or an administrative record's state that does not parse.
@@ -63,6 +69,9 @@ pub enum RowError {
     /// A name that does not parse.
     #[error("{0}")]
     Name(#[from] NameError),
+    /// An object's name that does not parse.
+    #[error("{0}")]
+    ObjectName(#[from] ObjectNameError),
     /// The state's own name is not the resource's.
     #[error("its state names `{0}`")]
     OtherName(String),
@@ -88,6 +97,8 @@ const APPROVAL: &str = "chancery.state.v1.Approval";
 const KEY: &str = "chancery.state.v1.Key";
 const KEY_VERSION: &str = "chancery.state.v1.KeyVersion";
 const BACKUP: &str = "chancery.state.v1.Backup";
+const KEY_OBJECTS: &str = "chancery.state.v1.KeyObjects";
+const CERTIFICATE_OBJECT: &str = "chancery.state.v1.CertificateObject";
 
 /// `organizations/{organization}/anchors/{anchor}`, the last part from the certificate's SHA-256.
 pub fn anchor_name(anchor: &TrustAnchor) -> String {
@@ -116,6 +127,8 @@ impl Row {
             Self::Key(row) => row.name.to_string(),
             Self::KeyVersion(row) => row.name.to_string(),
             Self::Backup(row) => row.name.to_string(),
+            Self::KeyObjects(row) => row.name(),
+            Self::CertificateObject(row) => row.name(),
         }
     }
 
@@ -136,6 +149,10 @@ impl Row {
             Self::Key(row) => (KEY, keys::key_state(row).encode_to_vec()),
             Self::KeyVersion(row) => (KEY_VERSION, keys::version_state(row).encode_to_vec()),
             Self::Backup(row) => (BACKUP, keys::backup_state(row).encode_to_vec()),
+            Self::KeyObjects(row) => (KEY_OBJECTS, objects::key_objects_state(row).encode_to_vec()),
+            Self::CertificateObject(row) => {
+                (CERTIFICATE_OBJECT, objects::certificate_object_state(row).encode_to_vec())
+            }
         };
         ResourceState { name: self.name(), r#type: type_name.into(), value }
     }
@@ -161,6 +178,10 @@ impl Row {
             KEY => Self::Key(keys::parse_key(decode(value, KEY)?)?),
             KEY_VERSION => Self::KeyVersion(keys::parse_version(decode(value, KEY_VERSION)?)?),
             BACKUP => Self::Backup(keys::parse_backup(decode(value, BACKUP)?)?),
+            KEY_OBJECTS => Self::KeyObjects(objects::parse_key_objects(decode(value, KEY_OBJECTS)?)?),
+            CERTIFICATE_OBJECT => {
+                Self::CertificateObject(objects::parse_certificate_object(decode(value, CERTIFICATE_OBJECT)?)?)
+            }
             other => return Err(RowError::UnknownType(other.chars().take(80).collect())),
         };
         if row.name() == from.name { Ok(row) } else { Err(RowError::OtherName(row.name())) }
@@ -171,8 +192,8 @@ impl Row {
 mod tests {
     use super::*;
     use crate::model::{
-        Algorithm, Check, KeyState, LimitSubject, NamePattern, NodeKey, OrganizationName, Origin, Protection, Purpose,
-        Role, Rotation, Suspended,
+        Algorithm, Check, Half, KeyStanding, KeyState, LimitSubject, NamePattern, NodeKey, ObjectId, OrganizationName,
+        Origin, Protection, Purpose, Role, Rotation, SetObject, Suspended,
     };
     use std::time::Duration;
 
@@ -189,7 +210,32 @@ mod tests {
         let organization = OrganizationName::from_id("org1").unwrap();
         let key = organization.key("peer0").unwrap();
         let owner = organization.principal("peer0").unwrap();
+        let version = key.version(2);
+        let set = |number, id: Option<&[u8]>, dropped| SetObject {
+            version: 2,
+            object: ObjectId { half: Half::Private, number },
+            id: id.map(<[u8]>::to_vec),
+            label: None,
+            modifiable: false,
+            dropped,
+        };
         vec![
+            Row::KeyObjects(KeyObjects {
+                standing: KeyStanding::Session,
+                process: "3f1e".into(),
+                collect_time: Some(7),
+                objects: vec![set(1, Some(b"id"), true), set(2, Some(b""), false), set(3, None, false)],
+                last_copy: 3,
+                ..KeyObjects::named(key.clone())
+            }),
+            Row::CertificateObject(CertificateObject {
+                principal: owner.clone(),
+                certificate_id: "00ff".into(),
+                certificate: vec![1, 2],
+                id: b"id".to_vec(),
+                label: b"label".to_vec(),
+                version: Some(version),
+            }),
             Row::Organization(Organization {
                 name: organization.clone(),
                 enrolling_roles: vec![Role::Peer, Role::Ca],

@@ -1,10 +1,16 @@
 //! `chancery encrypt` and `chancery decrypt`.
 
 use super::{Crypto, Destination, MAX_INPUT, Use};
-use crate::{call::call, cli::Global, failure::CliError, files, output};
+use crate::{
+    call::call,
+    cli::Global,
+    failure::CliError,
+    files, output,
+    words::{self, parser},
+};
 use chancery_api::{
     names::KeyOrVersionName,
-    v1::{DecryptRequest, EncryptRequest},
+    v1::{CipherMode, DecryptRequest, EncryptRequest, OaepHash},
 };
 use chancery_client::request_id;
 use std::{path::PathBuf, process::ExitCode};
@@ -30,7 +36,39 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HEX", value_parser = bytes)]
     aad_hex: Option<Bytes>,
     #[command(flatten)]
+    cipher: Cipher,
+    #[command(flatten)]
     destination: Destination,
+}
+
+/// What the key's algorithm does unless it is told otherwise: GCM with a nonce that the service makes and puts before the
+/// ciphertext, RSAES-OAEP with SHA-256, SM2.
+#[derive(Debug, clap::Args)]
+struct Cipher {
+    /// How AES and SM4 encrypt; cbc takes whole blocks of 16 bytes. CBC does not notice changes: prefer gcm, the default
+    #[arg(long, value_parser = parser(words::CIPHER_MODES))]
+    mode: Option<CipherMode>,
+    /// The initialization vector of cbc and cbc-pad, 16 bytes; or a nonce for gcm, 12 bytes, never twice with a key. It is
+    /// not in the ciphertext: keep it to decrypt
+    #[arg(long, value_name = "HEX", value_parser = bytes)]
+    iv: Option<Bytes>,
+    /// The hash of RSA's OAEP, sha256 unless given
+    #[arg(long, value_parser = parser(words::OAEP_HASHES))]
+    oaep_hash: Option<OaepHash>,
+}
+
+impl Cipher {
+    fn mode(&self) -> i32 {
+        self.mode.unwrap_or_default().into()
+    }
+
+    fn iv(&self) -> Vec<u8> {
+        self.iv.as_ref().map(|bytes| bytes.0.clone()).unwrap_or_default()
+    }
+
+    fn oaep_hash(&self) -> i32 {
+        self.oaep_hash.unwrap_or_default().into()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +98,9 @@ pub(crate) async fn encrypt(global: &Global, args: &Args) -> Result<ExitCode, Cl
         associated_data: args.associated_data()?,
         plaintext: files::read_secret(&args.input, MAX_INPUT)?.to_vec(),
         request_id: request_id(),
+        mode: args.cipher.mode(),
+        iv: args.cipher.iv(),
+        oaep_hash: args.cipher.oaep_hash(),
     };
     let client = global.connect().await?;
     let encrypt = |mut crypto: Crypto, request| async move { crypto.encrypt(request).await };
@@ -78,6 +119,9 @@ pub(crate) async fn decrypt(global: &Global, args: &Args) -> Result<ExitCode, Cl
         associated_data: args.associated_data()?,
         ciphertext: files::read(&args.input, (MAX_INPUT + OVERHEAD) as u64)?,
         request_id: request_id(),
+        mode: args.cipher.mode(),
+        iv: args.cipher.iv(),
+        oaep_hash: args.cipher.oaep_hash(),
     };
     let client = global.connect().await?;
     let decrypt = |mut crypto: Crypto, request| async move { crypto.decrypt(request).await };

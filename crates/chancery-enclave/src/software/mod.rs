@@ -18,6 +18,7 @@
 //! cache of opened keys.
 
 mod canonical;
+mod cbc;
 mod edwards;
 mod hedge;
 mod import;
@@ -34,7 +35,9 @@ mod symmetric;
 #[cfg(test)]
 mod tests;
 
+use aes_kw::aes::Aes256;
 use chancery_ipc::{FaultReason, KeyAlgorithm, Mechanism};
+use sm4::Sm4;
 use zeroize::Zeroizing;
 
 use self::{
@@ -46,12 +49,24 @@ use crate::{
     memory::{SecretBytes, on_clean_stack},
 };
 
+pub(crate) use cbc::{pad, unpad};
 pub(crate) use import::check_import;
 pub(crate) use pkcs8::to_token_form;
 pub(crate) use public_key::peer_point;
 
 /// What a mechanism gave. Wiped, since it may be a plaintext or a shared secret.
 pub(crate) type Output = Zeroizing<Vec<u8>>;
+
+/// What a mechanism takes: see [`Mechanism`]. Empty what it does not take.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Input<'a> {
+    /// The message, the ciphertext, …
+    pub(crate) bytes: &'a [u8],
+    /// The nonce or initialization vector.
+    pub(crate) iv: &'a [u8],
+    /// GCM: associated data. RSAES-OAEP: the label.
+    pub(crate) associated_data: &'a [u8],
+}
 
 /// Where random bytes come from: for keys the token's mixed with the system's, for nonces the system's.
 pub(crate) trait Random {
@@ -162,25 +177,19 @@ impl SoftwareKey {
     pub(crate) fn use_key(
         &self,
         mechanism: Mechanism,
-        input: &[u8],
-        associated_data: &[u8],
+        input: Input<'_>,
         random: &mut dyn Random,
     ) -> Result<Output, Failure> {
         if mechanism == Mechanism::Unspecified {
             return Err(Failure::bad_request("no mechanism is named"));
         }
-        on_clean_stack(|| self.perform(mechanism, input, associated_data, random))
+        on_clean_stack(|| self.perform(mechanism, input, random))
     }
 
-    fn perform(
-        &self,
-        mechanism: Mechanism,
-        input: &[u8],
-        associated_data: &[u8],
-        random: &mut dyn Random,
-    ) -> Result<Output, Failure> {
+    fn perform(&self, mechanism: Mechanism, input: Input<'_>, random: &mut dyn Random) -> Result<Output, Failure> {
         use Mechanism as M;
         use Opened as O;
+        let Input { bytes: input, iv, associated_data } = input;
         match (mechanism, &self.opened) {
             (M::Ecdsa, O::Nist(key)) => key.sign(input, random),
             (M::Ecdsa, O::Secp256k1(key)) => key.sign(input, random),
@@ -191,16 +200,25 @@ impl SoftwareKey {
             (M::Eddsa, O::Ed25519(key)) => key.sign(input),
             (M::RsaPkcs1, O::Rsa(key)) => key.sign_pkcs1(input),
             (M::RsaPssSha256 | M::RsaPssSha384 | M::RsaPssSha512, O::Rsa(key)) => key.sign_pss(mechanism, input),
-            (M::RsaOaepSha256Decrypt, O::Rsa(key)) => key.decrypt(input, associated_data),
+            (
+                M::RsaOaepSha1Decrypt | M::RsaOaepSha256Decrypt | M::RsaOaepSha384Decrypt | M::RsaOaepSha512Decrypt,
+                O::Rsa(key),
+            ) => key.decrypt(mechanism, input, associated_data),
             (M::Sm2, O::Sm2(key)) => key.sign(input, random),
             (M::Sm2Decrypt, O::Sm2(key)) => key.decrypt(input),
             (M::MlDsa, O::MlDsa(key)) => key.sign(input),
             (M::Ecdh, O::Nist(key)) => key.agree(input),
             (M::Ecdh, O::X25519(key)) => key.agree(input),
             (M::GcmEncrypt, O::Aes(key)) => symmetric::aes_gcm_encrypt(key, input, associated_data, random),
+            (M::GcmEncryptGivenNonce, O::Aes(key)) => symmetric::aes_gcm_encrypt_given(key, iv, input, associated_data),
             (M::GcmDecrypt, O::Aes(key)) => symmetric::aes_gcm_decrypt(key, input, associated_data),
             (M::GcmEncrypt, O::Sm4(key)) => symmetric::sm4_gcm_encrypt(key, input, associated_data, random),
+            (M::GcmEncryptGivenNonce, O::Sm4(key)) => symmetric::sm4_gcm_encrypt_given(key, iv, input, associated_data),
             (M::GcmDecrypt, O::Sm4(key)) => symmetric::sm4_gcm_decrypt(key, input, associated_data),
+            (M::CbcEncrypt | M::CbcPadEncrypt, O::Aes(key)) => cbc::encrypt::<Aes256>(mechanism, key, iv, input),
+            (M::CbcEncrypt | M::CbcPadEncrypt, O::Sm4(key)) => cbc::encrypt::<Sm4>(mechanism, key, iv, input),
+            (M::CbcDecrypt | M::CbcPadDecrypt, O::Aes(key)) => cbc::decrypt::<Aes256>(mechanism, key, iv, input),
+            (M::CbcDecrypt | M::CbcPadDecrypt, O::Sm4(key)) => cbc::decrypt::<Sm4>(mechanism, key, iv, input),
             (M::KwpWrap, O::Aes(key)) => symmetric::kwp_wrap(key, input),
             (M::KwpUnwrap, O::Aes(key)) => symmetric::kwp_unwrap(key, input),
             (M::HmacSha256, O::Hmac(key)) => Ok(symmetric::hmac_sha256(key, input)),

@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 use aws_lc_rs::{
     digest::{Algorithm, Digest, SHA256, SHA384, SHA512},
     encoding::AsDer,
-    rsa::{KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey},
+    rsa::{
+        KeySize, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OAEP_SHA384_MGF1SHA384, OAEP_SHA512_MGF1SHA512,
+        OaepPrivateDecryptingKey, PrivateDecryptingKey,
+    },
     signature::{
         KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
         RsaEncoding, RsaKeyPair,
@@ -108,12 +111,18 @@ impl Rsa {
         Ok(signature)
     }
 
-    /// RSAES-OAEP with SHA-256 for both hashes.
-    pub(super) fn decrypt(&self, ciphertext: &[u8], label: &[u8]) -> Result<Output, Failure> {
+    /// RSAES-OAEP, with one hash for both uses of one.
+    pub(super) fn decrypt(&self, mechanism: Mechanism, ciphertext: &[u8], label: &[u8]) -> Result<Output, Failure> {
+        let oaep = match mechanism {
+            Mechanism::RsaOaepSha1Decrypt => &OAEP_SHA1_MGF1SHA1,
+            Mechanism::RsaOaepSha384Decrypt => &OAEP_SHA384_MGF1SHA384,
+            Mechanism::RsaOaepSha512Decrypt => &OAEP_SHA512_MGF1SHA512,
+            _ => &OAEP_SHA256_MGF1SHA256,
+        };
         let key = self.decrypting()?;
         let mut plaintext = Output::new(vec![0; key.min_output_size()]);
         let length = key
-            .decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut plaintext, (!label.is_empty()).then_some(label))
+            .decrypt(oaep, ciphertext, &mut plaintext, (!label.is_empty()).then_some(label))
             .map_err(|_| bad_input("the ciphertext does not open: it or its label changed, or it is not of this key"))?
             .len();
         plaintext.truncate(length);

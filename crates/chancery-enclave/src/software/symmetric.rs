@@ -1,4 +1,4 @@
-//! Secret keys: AES-256 and SM4 in GCM, AES key wrap with padding, HMAC with SHA-256.
+//! Secret keys: AES-256 and SM4 in GCM, AES key wrap with padding, HMAC with SHA-256. (CBC: `cbc`.)
 //!
 //! Key schedules are made for each use: they cost less than the rest of it, and nothing but the key's bytes is kept. SM4
 //! reads its S-box by table, as every implementation without special instructions: whoever shares the processor's cache
@@ -22,6 +22,11 @@ use crate::fault::Failure;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 
+type Sm4Gcm = AesGcm<Sm4, U12>;
+
+/// The tag of what was encrypted in place.
+type Sealed = Option<[u8; TAG]>;
+
 /// AES-256-GCM (SP 800-38D).
 pub(super) fn aes_gcm_encrypt(
     key: &[u8],
@@ -29,11 +34,26 @@ pub(super) fn aes_gcm_encrypt(
     associated_data: &[u8],
     random: &mut dyn Random,
 ) -> Result<Output, Failure> {
-    let key = aes_gcm_key(key)?;
-    encrypt(plaintext, random, |nonce, text| {
+    let nonce = drawn(random)?;
+    encrypt(&nonce, plaintext, aes_gcm_seal(&aes_gcm_key(key)?, nonce, associated_data))
+}
+
+/// The same with the caller's nonce, which stays out of the output.
+pub(super) fn aes_gcm_encrypt_given(
+    key: &[u8],
+    nonce: &[u8],
+    plaintext: &[u8],
+    associated_data: &[u8],
+) -> Result<Output, Failure> {
+    let nonce = given(nonce)?;
+    encrypt(&[], plaintext, aes_gcm_seal(&aes_gcm_key(key)?, nonce, associated_data))
+}
+
+fn aes_gcm_seal(key: &LessSafeKey, nonce: [u8; NONCE], associated_data: &[u8]) -> impl FnOnce(&mut [u8]) -> Sealed {
+    move |text| {
         let tag = key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(associated_data), text);
         tag.ok()?.as_ref().try_into().ok()
-    })
+    }
 }
 
 /// See [`aes_gcm_encrypt`].
@@ -56,10 +76,23 @@ pub(super) fn sm4_gcm_encrypt(
     associated_data: &[u8],
     random: &mut dyn Random,
 ) -> Result<Output, Failure> {
-    let key = sm4_gcm_key(key)?;
-    encrypt(plaintext, random, |nonce, text| {
-        key.encrypt_inout_detached(&nonce.into(), associated_data, text.into()).ok().map(Into::into)
-    })
+    let nonce = drawn(random)?;
+    encrypt(&nonce, plaintext, sm4_gcm_seal(&sm4_gcm_key(key)?, nonce, associated_data))
+}
+
+/// The same with the caller's nonce, which stays out of the output.
+pub(super) fn sm4_gcm_encrypt_given(
+    key: &[u8],
+    nonce: &[u8],
+    plaintext: &[u8],
+    associated_data: &[u8],
+) -> Result<Output, Failure> {
+    let nonce = given(nonce)?;
+    encrypt(&[], plaintext, sm4_gcm_seal(&sm4_gcm_key(key)?, nonce, associated_data))
+}
+
+fn sm4_gcm_seal(key: &Sm4Gcm, nonce: [u8; NONCE], associated_data: &[u8]) -> impl FnOnce(&mut [u8]) -> Sealed {
+    move |text| key.encrypt_inout_detached(&nonce.into(), associated_data, text.into()).ok().map(Into::into)
 }
 
 /// See [`sm4_gcm_encrypt`].
@@ -70,22 +103,26 @@ pub(super) fn sm4_gcm_decrypt(key: &[u8], input: &[u8], associated_data: &[u8]) 
     })
 }
 
-fn sm4_gcm_key(key: &[u8]) -> Result<AesGcm<Sm4, U12>, Failure> {
+fn sm4_gcm_key(key: &[u8]) -> Result<Sm4Gcm, Failure> {
     AesGcm::new_from_slice(key).map_err(|_| failed("opening an SM4 key"))
 }
 
-/// nonce ‖ ciphertext ‖ tag: `seal` encrypts in place and gives the tag.
-fn encrypt(
-    plaintext: &[u8],
-    random: &mut dyn Random,
-    seal: impl FnOnce([u8; NONCE], &mut [u8]) -> Option<[u8; TAG]>,
-) -> Result<Output, Failure> {
+fn drawn(random: &mut dyn Random) -> Result<[u8; NONCE], Failure> {
     let mut nonce = [0; NONCE];
     random.fill(&mut nonce)?;
-    let mut output = Output::new(Vec::with_capacity(NONCE + plaintext.len() + TAG));
-    output.extend_from_slice(&nonce);
+    Ok(nonce)
+}
+
+fn given(nonce: &[u8]) -> Result<[u8; NONCE], Failure> {
+    nonce.try_into().map_err(|_| Failure::bad_request(format!("GCM takes a nonce of {NONCE} bytes")))
+}
+
+/// before ‖ ciphertext ‖ tag: `seal` encrypts in place.
+fn encrypt(before: &[u8], plaintext: &[u8], seal: impl FnOnce(&mut [u8]) -> Sealed) -> Result<Output, Failure> {
+    let mut output = Output::new(Vec::with_capacity(before.len() + plaintext.len() + TAG));
+    output.extend_from_slice(before);
     output.extend_from_slice(plaintext);
-    let tag = seal(nonce, &mut output[NONCE..]).ok_or_else(|| failed("encrypting with GCM"))?;
+    let tag = seal(&mut output[before.len()..]).ok_or_else(|| failed("encrypting with GCM"))?;
     output.extend_from_slice(&tag);
     Ok(output)
 }

@@ -21,7 +21,7 @@ use crate::{
     keys,
     memory::SecretBytes,
     objects,
-    software::{Random, SoftwareKey, to_token_form},
+    software::{Input, Random, SoftwareKey, to_token_form},
     spki,
     template::Template,
 };
@@ -117,7 +117,7 @@ fn wrap(
     random.fill(&mut bytes)?;
     let plain = to_token_form(algorithm, secret)?;
     let wrapping = SoftwareKey::from_secret(KeyAlgorithm::Aes256, &bytes)?;
-    let wrapped = wrapping.use_key(M::KwpWrap, &plain, &[], random)?;
+    let wrapped = wrapping.use_key(M::KwpWrap, Input { bytes: &plain, ..Input::default() }, random)?;
     let mut template = [
         Attribute::Value(bytes.to_vec()),
         Attribute::Class(ObjectClass::SECRET_KEY),

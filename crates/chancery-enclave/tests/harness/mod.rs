@@ -287,8 +287,12 @@ impl Enclave {
         input: &[u8],
         associated_data: &[u8],
     ) -> Vec<u8> {
-        let mut request = made.use_request(mechanism, input);
-        request.associated_data = associated_data.into();
+        self.used(made, UseKey { associated_data: associated_data.into(), ..made.use_request(mechanism, input) })
+    }
+
+    /// Uses a key as `request` says, and opens it for that if it is not open.
+    pub(crate) fn used(&mut self, made: &Made, mut request: UseKey) -> Vec<u8> {
+        let (mechanism, input_sha256) = (request.mechanism(), Sha256::digest(&request.input).to_vec());
         let mut reply = self.call(Verb::UseKey(request.clone()));
         if matches!(&reply, Reply::Fault(fault) if fault.reason() == FaultReason::KeyNotOpen) {
             request.key.wrapped.clone_from(&made.wrapped);
@@ -297,7 +301,7 @@ impl Enclave {
         match reply {
             Reply::KeyUsed(used) => {
                 assert_eq!(used.version, made.key.version);
-                assert_eq!(used.input_sha256, Sha256::digest(input).to_vec());
+                assert_eq!(used.input_sha256, input_sha256);
                 used.output
             }
             other => panic!("{mechanism:?}: {other:?}"),
@@ -355,7 +359,13 @@ pub(crate) struct Made {
 impl Made {
     /// A use without the wrapped form.
     pub(crate) fn use_request(&self, mechanism: Mechanism, input: &[u8]) -> UseKey {
-        UseKey { key: self.key.clone(), mechanism: mechanism.into(), input: input.into(), associated_data: Vec::new() }
+        UseKey {
+            key: self.key.clone(),
+            mechanism: mechanism.into(),
+            input: input.into(),
+            associated_data: Vec::new(),
+            iv: Vec::new(),
+        }
     }
 
     /// A signature with ECDSA, the wrapped form with it.
@@ -436,6 +446,7 @@ pub(crate) fn sign(version: &str, public_key: &[u8], mechanism: Mechanism, input
         mechanism: mechanism.into(),
         input: input.into(),
         associated_data: Vec::new(),
+        iv: Vec::new(),
     })
 }
 

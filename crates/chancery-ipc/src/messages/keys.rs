@@ -184,6 +184,9 @@ pub struct UseKey {
     /// GCM: associated data. RSAES-OAEP: the label.
     #[prost(bytes = "vec", tag = "4")]
     pub associated_data: Vec<u8>,
+    /// The nonce or initialization vector, for mechanisms that take one; empty for all others.
+    #[prost(bytes = "vec", tag = "5")]
+    pub iv: Vec<u8>,
 }
 
 /// Reply to [`UseKey`].
@@ -241,7 +244,7 @@ pub enum Mechanism {
     /// AES-256 or SM4 in GCM (SP 800-38D, RFC 8998). Input: plaintext. Output: nonce (12 random bytes) ‖ ciphertext ‖ tag
     /// (16 bytes).
     GcmEncrypt = 13,
-    /// Input: as [`Mechanism::GcmEncrypt`] gave it. Output: plaintext.
+    /// Input: nonce ‖ ciphertext ‖ tag, as [`Mechanism::GcmEncrypt`] gives it. Output: plaintext.
     GcmDecrypt = 14,
     /// Input: the message. Output: 32 bytes (RFC 2104).
     HmacSha256 = 15,
@@ -249,6 +252,22 @@ pub enum Mechanism {
     KwpWrap = 16,
     /// Input: wrapped key. Output: key bytes.
     KwpUnwrap = 17,
+    /// As [`Mechanism::GcmEncrypt`] with the nonce given, 12 bytes as `iv`. Output: ciphertext ‖ tag.
+    GcmEncryptGivenNonce = 18,
+    /// AES-256 or SM4 in CBC (SP 800-38A §6.2), `iv` of 16 bytes. Input: whole blocks, one at least. Output: as many.
+    CbcEncrypt = 19,
+    /// Input: as [`Mechanism::CbcEncrypt`] gives it, with the same `iv`. Output: plaintext.
+    CbcDecrypt = 20,
+    /// As [`Mechanism::CbcEncrypt`], of an input of any length that is padded first (PKCS #7, RFC 5652 §6.3).
+    CbcPadEncrypt = 21,
+    /// Input: as [`Mechanism::CbcPadEncrypt`] gives it, with the same `iv`. Output: plaintext.
+    CbcPadDecrypt = 22,
+    /// As [`Mechanism::RsaOaepSha256Decrypt`], with SHA-1 for both hashes.
+    RsaOaepSha1Decrypt = 23,
+    /// With SHA-384.
+    RsaOaepSha384Decrypt = 24,
+    /// With SHA-512.
+    RsaOaepSha512Decrypt = 25,
 }
 
 /// See [`super::request::Verb::DestroyKey`]. Reply: [`KeyDestroyed`].

@@ -1,6 +1,7 @@
 //! Software keys, against vectors and tools that we did not write.
 
 mod agreement;
+mod cbc;
 mod import;
 mod ml_dsa;
 mod openssl;
@@ -13,7 +14,7 @@ use std::{path::Path, process::Command};
 
 use chancery_ipc::{FaultReason, KeyAlgorithm, Mechanism};
 
-use super::{Output, Random, SoftwareKey};
+use super::{Input, Output, Random, SoftwareKey};
 use crate::{fault::Failure, memory::SecretBytes};
 
 /// The system's random bytes.
@@ -47,7 +48,12 @@ fn opened(algorithm: KeyAlgorithm, secret: &[u8]) -> SoftwareKey {
 
 /// Uses a key, without associated data.
 fn used(key: &SoftwareKey, mechanism: Mechanism, input: &[u8]) -> Result<Output, FaultReason> {
-    key.use_key(mechanism, input, &[], &mut System).map_err(|failure| failure.reason)
+    key.use_key(mechanism, Input { bytes: input, ..Input::default() }, &mut System).map_err(|failure| failure.reason)
+}
+
+/// An input with associated data.
+fn with<'a>(bytes: &'a [u8], associated_data: &'a [u8]) -> Input<'a> {
+    Input { bytes, associated_data, ..Input::default() }
 }
 
 fn said(failure: Failure) -> String {

@@ -2,7 +2,7 @@
 
 use chancery_ipc::{KeyAlgorithm, Mechanism};
 
-use super::{made, openssl_gives, openssl_verifies, to_der, used};
+use super::{made, openssl_gives, openssl_verifies, to_der, used, with};
 use crate::software::{SoftwareKey, tests::System};
 
 const CURVES: [KeyAlgorithm; 4] =
@@ -123,13 +123,13 @@ fn rsa_signs_with_both_paddings_and_three_hashes() {
     }
 }
 
-fn oaep(key: &SoftwareKey, plaintext: &[u8], label: &str) -> Vec<u8> {
+fn oaep(key: &SoftwareKey, hash: &str, plaintext: &[u8], label: &str) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("key"), key.public_key_spki()).unwrap();
     std::fs::write(directory.path().join("plaintext"), plaintext).unwrap();
     let label =
         if label.is_empty() { String::new() } else { format!("-pkeyopt rsa_oaep_label:{}", hex::encode(label)) };
-    let options = "-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256";
+    let options = format!("-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:{hash} -pkeyopt rsa_mgf1_md:{hash}");
     let command = format!("pkeyutl -encrypt -pubin -keyform DER -inkey key -in plaintext {options} {label}");
     openssl_gives(directory.path(), &command)
 }
@@ -137,11 +137,22 @@ fn oaep(key: &SoftwareKey, plaintext: &[u8], label: &str) -> Vec<u8> {
 #[test]
 fn rsa_decrypts_with_the_label_and_not_without() {
     let (key, _) = made(KeyAlgorithm::Rsa2048);
-    for label in ["", "a label"] {
-        let ciphertext = oaep(&key, b"a data key", label);
-        let decrypt =
-            |label: &str| key.use_key(Mechanism::RsaOaepSha256Decrypt, &ciphertext, label.as_bytes(), &mut System).ok();
-        assert_eq!(decrypt(label).unwrap()[..], *b"a data key");
-        assert!(decrypt("another label").is_none());
+    let hashes = [
+        ("sha1", Mechanism::RsaOaepSha1Decrypt),
+        ("sha256", Mechanism::RsaOaepSha256Decrypt),
+        ("sha384", Mechanism::RsaOaepSha384Decrypt),
+        ("sha512", Mechanism::RsaOaepSha512Decrypt),
+    ];
+    for (hash, mechanism) in hashes {
+        for label in ["", "a label"] {
+            let ciphertext = oaep(&key, hash, b"a data key", label);
+            let decrypt =
+                |mechanism, label: &str| key.use_key(mechanism, with(&ciphertext, label.as_bytes()), &mut System).ok();
+            assert_eq!(decrypt(mechanism, label).unwrap()[..], *b"a data key");
+            assert!(decrypt(mechanism, "another label").is_none());
+            for (_, other) in hashes.into_iter().filter(|(other, _)| *other != hash) {
+                assert!(decrypt(other, label).is_none(), "{hash} by {other:?}");
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use der::{
     asn1::{OctetString, Uint},
 };
 
-use super::{Told, made, opened, openssl_gives, openssl_verifies, to_der, unhex, used};
+use super::{Input, Told, made, opened, openssl_gives, openssl_verifies, to_der, unhex, used, with};
 use crate::software::SoftwareKey;
 
 const ID: &[u8] = b"1234567812345678";
@@ -126,8 +126,11 @@ fn sm4_gcm_matches_the_rfc() {
          d82710ca5c22f0ccfa7cbf93d496ac15a56834cbcf98c397b4024a2691233b8d
          83de3541e4c2b58177e065a9bf7b62ec",
     );
-    let output = key.use_key(Mechanism::GcmEncrypt, &plaintext, &associated_data, &mut Told(nonce)).unwrap();
+    let output = key.use_key(Mechanism::GcmEncrypt, with(&plaintext, &associated_data), &mut Told(nonce)).unwrap();
     assert_eq!(*output, expected);
-    let back = key.use_key(Mechanism::GcmDecrypt, &output, &associated_data, &mut Told(Vec::new())).unwrap();
+    let given = Input { iv: &expected[..12], ..with(&plaintext, &associated_data) };
+    let output_alone = key.use_key(Mechanism::GcmEncryptGivenNonce, given, &mut Told(Vec::new())).unwrap();
+    assert_eq!(*output_alone, expected[12..]);
+    let back = key.use_key(Mechanism::GcmDecrypt, with(&output, &associated_data), &mut Told(Vec::new())).unwrap();
     assert_eq!(*back, plaintext);
 }

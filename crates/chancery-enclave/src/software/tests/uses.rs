@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use chancery_ipc::{FaultReason, KeyAlgorithm, Mechanism};
 
-use super::{System, made, opened, openssl_key, openssl_options, used};
+use super::{System, made, opened, openssl_key, openssl_options, used, with};
 use crate::software::{SoftwareKey, check_import};
 
-const MECHANISMS: [Mechanism; 17] = [
+const MECHANISMS: [Mechanism; 25] = [
     Mechanism::Ecdsa,
     Mechanism::Eddsa,
     Mechanism::RsaPkcs1,
@@ -17,11 +17,19 @@ const MECHANISMS: [Mechanism; 17] = [
     Mechanism::EcdsaCanonical,
     Mechanism::Sm2,
     Mechanism::MlDsa,
+    Mechanism::RsaOaepSha1Decrypt,
     Mechanism::RsaOaepSha256Decrypt,
+    Mechanism::RsaOaepSha384Decrypt,
+    Mechanism::RsaOaepSha512Decrypt,
     Mechanism::Sm2Decrypt,
     Mechanism::Ecdh,
     Mechanism::GcmEncrypt,
+    Mechanism::GcmEncryptGivenNonce,
     Mechanism::GcmDecrypt,
+    Mechanism::CbcEncrypt,
+    Mechanism::CbcDecrypt,
+    Mechanism::CbcPadEncrypt,
+    Mechanism::CbcPadDecrypt,
     Mechanism::HmacSha256,
     Mechanism::KwpWrap,
     Mechanism::KwpUnwrap,
@@ -45,6 +53,30 @@ const ALGORITHMS: [KeyAlgorithm; 14] = [
     KeyAlgorithm::HmacSha256,
 ];
 
+/// The last two are not SM4's.
+const BY_AES: [Mechanism; 9] = [
+    Mechanism::GcmEncrypt,
+    Mechanism::GcmEncryptGivenNonce,
+    Mechanism::GcmDecrypt,
+    Mechanism::CbcEncrypt,
+    Mechanism::CbcDecrypt,
+    Mechanism::CbcPadEncrypt,
+    Mechanism::CbcPadDecrypt,
+    Mechanism::KwpWrap,
+    Mechanism::KwpUnwrap,
+];
+
+const BY_RSA: [Mechanism; 8] = [
+    Mechanism::RsaPkcs1,
+    Mechanism::RsaPssSha256,
+    Mechanism::RsaPssSha384,
+    Mechanism::RsaPssSha512,
+    Mechanism::RsaOaepSha1Decrypt,
+    Mechanism::RsaOaepSha256Decrypt,
+    Mechanism::RsaOaepSha384Decrypt,
+    Mechanism::RsaOaepSha512Decrypt,
+];
+
 fn allowed(algorithm: KeyAlgorithm) -> &'static [Mechanism] {
     use KeyAlgorithm as A;
     use Mechanism as M;
@@ -56,10 +88,10 @@ fn allowed(algorithm: KeyAlgorithm) -> &'static [Mechanism] {
         A::Sm2 => &[M::Sm2, M::Sm2Decrypt],
         A::MlDsa44 | A::MlDsa65 | A::MlDsa87 => &[M::MlDsa],
         A::X25519 => &[M::Ecdh],
-        A::Aes256 => &[M::GcmEncrypt, M::GcmDecrypt, M::KwpWrap, M::KwpUnwrap],
-        A::Sm4 => &[M::GcmEncrypt, M::GcmDecrypt],
+        A::Aes256 => &BY_AES,
+        A::Sm4 => &BY_AES[..7],
         A::HmacSha256 => &[M::HmacSha256],
-        _ => &[M::RsaPkcs1, M::RsaPssSha256, M::RsaPssSha384, M::RsaPssSha512, M::RsaOaepSha256Decrypt],
+        _ => &BY_RSA,
     }
 }
 
@@ -144,7 +176,10 @@ fn what_does_not_open_is_bad_input() {
         (KeyAlgorithm::Sm4, Mechanism::GcmDecrypt),
         (KeyAlgorithm::Aes256, Mechanism::KwpUnwrap),
         (KeyAlgorithm::Sm2, Mechanism::Sm2Decrypt),
+        (KeyAlgorithm::Rsa2048, Mechanism::RsaOaepSha1Decrypt),
         (KeyAlgorithm::Rsa2048, Mechanism::RsaOaepSha256Decrypt),
+        (KeyAlgorithm::Rsa2048, Mechanism::RsaOaepSha384Decrypt),
+        (KeyAlgorithm::Rsa2048, Mechanism::RsaOaepSha512Decrypt),
         (KeyAlgorithm::EcP256, Mechanism::Ecdh),
         (KeyAlgorithm::X25519, Mechanism::Ecdh),
     ] {
@@ -162,9 +197,9 @@ fn what_does_not_open_is_bad_input() {
 fn gcm_opens_only_with_its_own_key_data_and_bytes() {
     for algorithm in [KeyAlgorithm::Aes256, KeyAlgorithm::Sm4] {
         let (key, _) = made(algorithm);
-        let sealed = key.use_key(Mechanism::GcmEncrypt, b"text", b"data", &mut System).unwrap();
+        let sealed = key.use_key(Mechanism::GcmEncrypt, with(b"text", b"data"), &mut System).unwrap();
         let open = |key: &SoftwareKey, sealed: &[u8], data: &[u8]| {
-            key.use_key(Mechanism::GcmDecrypt, sealed, data, &mut System).map_err(|failure| failure.reason)
+            key.use_key(Mechanism::GcmDecrypt, with(sealed, data), &mut System).map_err(|failure| failure.reason)
         };
         assert_eq!(open(&key, &sealed, b"data").unwrap()[..], *b"text");
         assert_eq!(open(&key, &sealed, b"date").err(), Some(FaultReason::BadInput));

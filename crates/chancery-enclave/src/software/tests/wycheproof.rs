@@ -1,10 +1,10 @@
-//! Project Wycheproof: ECDH, X25519, AES-GCM, SM4-GCM, HMAC, AES-KWP, RSAES-OAEP. And RFC 8032 for Ed25519.
+//! Project Wycheproof: ECDH, X25519, AES-GCM, SM4-GCM, AES-CBC, HMAC, AES-KWP, RSAES-OAEP. And RFC 8032 for Ed25519.
 
 use chancery_ipc::{FaultReason, KeyAlgorithm, Mechanism};
-use wycheproof::{TestResult, aead, ecdh, keywrap, mac, rsa_oaep, xdh};
+use wycheproof::{TestResult, aead, cipher, ecdh, keywrap, mac, rsa_oaep, xdh};
 
-use super::{System, Told, opened, unhex, used};
-use crate::software::{SoftwareKey, public_key, scalar::Curve};
+use super::{System, Told, opened, unhex, used, with};
+use crate::software::{Input, SoftwareKey, public_key, scalar::Curve};
 
 /// Holds that a test did what it must; gives 1 for a test that had to succeed and did.
 fn hold(what: &str, id: usize, result: TestResult, got: Result<&[u8], FaultReason>, expected: &[u8]) -> usize {
@@ -83,17 +83,39 @@ fn gcm() {
         for test in groups.into_iter().filter(ours).flat_map(|group| group.tests) {
             let key = opened(algorithm, &test.key);
             let sealed = [&test.nonce[..], &test.ct, &test.tag].concat();
-            let got = key.use_key(Mechanism::GcmDecrypt, &sealed, &test.aad, &mut System);
+            let got = key.use_key(Mechanism::GcmDecrypt, with(&sealed, &test.aad), &mut System);
             let got = got.as_ref().map(|got| &got[..]).map_err(|failure| failure.reason);
             valid += hold("GCM", test.tc_id, test.result, got, &test.pt);
             if test.result == TestResult::Valid {
                 let nonce = &mut Told(test.nonce.to_vec());
-                let output = key.use_key(Mechanism::GcmEncrypt, &test.pt, &test.aad, nonce).unwrap();
+                let output = key.use_key(Mechanism::GcmEncrypt, with(&test.pt, &test.aad), nonce).unwrap();
                 assert_eq!(*output, sealed, "GCM {}", test.tc_id);
+                let given = Input { iv: &test.nonce, ..with(&test.pt, &test.aad) };
+                let output = key.use_key(Mechanism::GcmEncryptGivenNonce, given, &mut Told(Vec::new())).unwrap();
+                assert_eq!(*output, sealed[12..], "GCM {}, nonce given", test.tc_id);
             }
         }
         assert!(valid > enough, "{algorithm:?}: only {valid}");
     }
+}
+
+#[test]
+fn aes_cbc_with_padding() {
+    let mut valid = 0;
+    let groups = cipher::TestSet::load(cipher::TestName::AesCbcPkcs5).unwrap().test_groups;
+    for test in groups.into_iter().filter(|group| group.key_size == 256).flat_map(|group| group.tests) {
+        let key = opened(KeyAlgorithm::Aes256, &test.key);
+        let use_with = |mechanism, bytes| {
+            let input = Input { bytes, iv: &test.nonce, ..Input::default() };
+            key.use_key(mechanism, input, &mut Told(Vec::new())).map_err(|failure| failure.reason)
+        };
+        let got = use_with(Mechanism::CbcPadDecrypt, &test.ct);
+        valid += hold("CBC", test.tc_id, test.result, got.as_ref().map(|got| &got[..]).map_err(|r| *r), &test.pt);
+        if test.result == TestResult::Valid {
+            assert_eq!(use_with(Mechanism::CbcPadEncrypt, &test.pt).unwrap()[..], test.ct[..], "CBC {}", test.tc_id);
+        }
+    }
+    assert!(valid > 20, "only {valid}");
 }
 
 #[test]
@@ -126,21 +148,27 @@ fn aes_kwp() {
 
 #[test]
 fn rsa_oaep() {
-    for (name, algorithm) in [
-        (rsa_oaep::TestName::Rsa2048Sha256Mgf1Sha256, KeyAlgorithm::Rsa2048),
-        (rsa_oaep::TestName::Rsa3072Sha256Mgf1Sha256, KeyAlgorithm::Rsa3072),
-        (rsa_oaep::TestName::Rsa4096Sha256Mgf1Sha256, KeyAlgorithm::Rsa4096),
+    use rsa_oaep::TestName as T;
+    for (name, algorithm, mechanism) in [
+        (T::Rsa2048Sha1Mgf1Sha1, KeyAlgorithm::Rsa2048, Mechanism::RsaOaepSha1Decrypt),
+        (T::Rsa2048Sha256Mgf1Sha256, KeyAlgorithm::Rsa2048, Mechanism::RsaOaepSha256Decrypt),
+        (T::Rsa2048Sha384Mgf1Sha384, KeyAlgorithm::Rsa2048, Mechanism::RsaOaepSha384Decrypt),
+        (T::Rsa2048Sha512Mgf1Sha512, KeyAlgorithm::Rsa2048, Mechanism::RsaOaepSha512Decrypt),
+        (T::Rsa3072Sha256Mgf1Sha256, KeyAlgorithm::Rsa3072, Mechanism::RsaOaepSha256Decrypt),
+        (T::Rsa3072Sha512Mgf1Sha512, KeyAlgorithm::Rsa3072, Mechanism::RsaOaepSha512Decrypt),
+        (T::Rsa4096Sha256Mgf1Sha256, KeyAlgorithm::Rsa4096, Mechanism::RsaOaepSha256Decrypt),
+        (T::Rsa4096Sha512Mgf1Sha512, KeyAlgorithm::Rsa4096, Mechanism::RsaOaepSha512Decrypt),
     ] {
         let mut valid = 0;
         for group in rsa_oaep::TestSet::load(name).unwrap().test_groups {
             let key: SoftwareKey = opened(algorithm, &group.pkcs8);
             for test in group.tests {
-                let got = key.use_key(Mechanism::RsaOaepSha256Decrypt, &test.ct, &test.label, &mut System);
+                let got = key.use_key(mechanism, with(&test.ct, &test.label), &mut System);
                 let got = got.as_ref().map(|got| &got[..]).map_err(|failure| failure.reason);
                 valid += hold("OAEP", test.tc_id, test.result, got, &test.pt);
             }
         }
-        assert!(valid > 10, "{algorithm:?}: only {valid}");
+        assert!(valid > 10, "{algorithm:?} {mechanism:?}: only {valid}");
     }
 }
 
