@@ -103,6 +103,13 @@ fn reasons_without_advice_of_their_own_are_known() {
             "BAD_INPUT",
             "BAD_KEY",
             "QUARANTINED",
+            // Of PKCS#11 objects, which no command changes.
+            "TOO_MANY_PROVISIONAL_KEYS",
+            "TOO_MANY_SESSION_KEYS",
+            "TOO_MANY_OBJECTS",
+            "ID_OF_ANOTHER_KEY",
+            "OBJECT_UNMODIFIABLE",
+            "LAST_OBJECT",
             "DEADLINE_EXCEEDED",
             "INTERNAL"
         ]
