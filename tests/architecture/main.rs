@@ -69,6 +69,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/chancery-pkcs11/src/ffi/signals.rs",
     "crates/chancery-pkcs11/src/ffi/signatures.rs",
     "crates/chancery-pkcs11/src/ffi/slots.rs",
+    "crates/chancery-pkcs11/src/ffi/stages.rs",
     "crates/chancery-pkcs11/src/ffi/template.rs",
     "crates/chancery-pkcs11/src/ffi/tokens.rs",
     "crates/chancery-pkcs11/src/ffi/unsupported.rs",

@@ -1,11 +1,6 @@
 //! Decrypting (PKCS#11 v3.0 §5.10).
 
-use super::{
-    entry::{in_operation, in_session},
-    mechanism,
-    output::Buffer,
-    pointer::bytes,
-};
+use super::stages::{begin, convert, give};
 use crate::operations;
 use cryptoki_sys::{
     CK_BYTE, CK_FLAGS, CK_MECHANISM, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE, CK_ULONG, CKF_DECRYPT,
@@ -20,16 +15,9 @@ pub(super) unsafe extern "C" fn C_DecryptInit(
     mechanism: *mut CK_MECHANISM,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    in_session(session, |module, session| {
-        // SAFETY: see `super`.
-        match unsafe { mechanism::mechanism(mechanism) }? {
-            Some(mechanism) => operations::decrypt_init(module, session, &mechanism, key),
-            None => {
-                operations::cancel(session, KIND);
-                Ok(())
-            }
-        }
-    })
+    let init = |module: &_, session: &_, mechanism: &_| operations::decrypt_init(module, session, mechanism, key);
+    // SAFETY: see `super`.
+    unsafe { begin(session, KIND, mechanism, init) }
 }
 
 /// PKCS#11 v3.0 §5.10.2.
@@ -41,11 +29,8 @@ pub(super) unsafe extern "C" fn C_Decrypt(
     decrypted: *mut CK_BYTE,
     decrypted_length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let (data, decrypted) = unsafe { (bytes(data, length)?, Buffer::new(decrypted, decrypted_length)?) };
-        decrypted.fill(|room| operations::decrypt(module, session, data, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { convert(session, KIND, (data, length), (decrypted, decrypted_length), operations::decrypt) }
 }
 
 /// PKCS#11 v3.0 §5.10.3.
@@ -57,11 +42,8 @@ pub(super) unsafe extern "C" fn C_DecryptUpdate(
     decrypted: *mut CK_BYTE,
     decrypted_length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let (data, decrypted) = unsafe { (bytes(data, length)?, Buffer::new(decrypted, decrypted_length)?) };
-        decrypted.fill(|room| operations::decrypt_update(module, session, data, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { convert(session, KIND, (data, length), (decrypted, decrypted_length), operations::decrypt_update) }
 }
 
 /// PKCS#11 v3.0 §5.10.4.
@@ -71,9 +53,6 @@ pub(super) unsafe extern "C" fn C_DecryptFinal(
     decrypted: *mut CK_BYTE,
     length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let decrypted = unsafe { Buffer::new(decrypted, length) }?;
-        decrypted.fill(|room| operations::decrypt_final(module, session, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { give(session, KIND, (decrypted, length), operations::decrypt_final) }
 }

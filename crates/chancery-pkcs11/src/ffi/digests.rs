@@ -1,10 +1,8 @@
 //! Digests (PKCS#11 v3.0 §5.12): all of it here.
 
 use super::{
-    entry::{in_operation, in_session},
-    mechanism,
-    output::Buffer,
-    pointer::bytes,
+    entry::in_session,
+    stages::{begin, convert, give, take},
 };
 use crate::operations;
 use cryptoki_sys::{CK_BYTE, CK_FLAGS, CK_MECHANISM, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE, CK_ULONG, CKF_DIGEST};
@@ -14,16 +12,8 @@ const KIND: CK_FLAGS = CKF_DIGEST;
 /// PKCS#11 v3.0 §5.12.1. Without a mechanism it ends what is under way.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_DigestInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM) -> CK_RV {
-    in_session(session, |module, session| {
-        // SAFETY: see `super`.
-        match unsafe { mechanism::mechanism(mechanism) }? {
-            Some(mechanism) => operations::digest_init(module, session, &mechanism),
-            None => {
-                operations::cancel(session, KIND);
-                Ok(())
-            }
-        }
-    })
+    // SAFETY: see `super`.
+    unsafe { begin(session, KIND, mechanism, operations::digest_init) }
 }
 
 /// PKCS#11 v3.0 §5.12.2.
@@ -35,11 +25,8 @@ pub(super) unsafe extern "C" fn C_Digest(
     digest: *mut CK_BYTE,
     digest_length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let (data, digest) = unsafe { (bytes(data, length)?, Buffer::new(digest, digest_length)?) };
-        digest.fill(|room| operations::digest(module, session, data, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { convert(session, KIND, (data, length), (digest, digest_length), operations::digest) }
 }
 
 /// PKCS#11 v3.0 §5.12.3.
@@ -49,11 +36,8 @@ pub(super) unsafe extern "C" fn C_DigestUpdate(
     part: *mut CK_BYTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let part = unsafe { bytes(part, length) }?;
-        operations::digest_update(module, session, part)
-    })
+    // SAFETY: see `super`.
+    unsafe { take(session, KIND, (part, length), operations::digest_update) }
 }
 
 /// PKCS#11 v3.0 §5.12.4.
@@ -69,9 +53,6 @@ pub(super) unsafe extern "C" fn C_DigestFinal(
     digest: *mut CK_BYTE,
     length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let digest = unsafe { Buffer::new(digest, length) }?;
-        digest.fill(|room| operations::digest_final(module, session, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { give(session, KIND, (digest, length), operations::digest_final) }
 }

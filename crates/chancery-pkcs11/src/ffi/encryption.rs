@@ -1,11 +1,6 @@
 //! Encrypting (PKCS#11 v3.0 §5.8).
 
-use super::{
-    entry::{in_operation, in_session},
-    mechanism,
-    output::Buffer,
-    pointer::bytes,
-};
+use super::stages::{begin, convert, give};
 use crate::operations;
 use cryptoki_sys::{
     CK_BYTE, CK_FLAGS, CK_MECHANISM, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE, CK_ULONG, CKF_ENCRYPT,
@@ -20,16 +15,9 @@ pub(super) unsafe extern "C" fn C_EncryptInit(
     mechanism: *mut CK_MECHANISM,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    in_session(session, |module, session| {
-        // SAFETY: see `super`.
-        match unsafe { mechanism::mechanism(mechanism) }? {
-            Some(mechanism) => operations::encrypt_init(module, session, &mechanism, key),
-            None => {
-                operations::cancel(session, KIND);
-                Ok(())
-            }
-        }
-    })
+    let init = |module: &_, session: &_, mechanism: &_| operations::encrypt_init(module, session, mechanism, key);
+    // SAFETY: see `super`.
+    unsafe { begin(session, KIND, mechanism, init) }
 }
 
 /// PKCS#11 v3.0 §5.8.2.
@@ -41,11 +29,8 @@ pub(super) unsafe extern "C" fn C_Encrypt(
     encrypted: *mut CK_BYTE,
     encrypted_length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let (data, encrypted) = unsafe { (bytes(data, length)?, Buffer::new(encrypted, encrypted_length)?) };
-        encrypted.fill(|room| operations::encrypt(module, session, data, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { convert(session, KIND, (data, length), (encrypted, encrypted_length), operations::encrypt) }
 }
 
 /// PKCS#11 v3.0 §5.8.3.
@@ -57,11 +42,8 @@ pub(super) unsafe extern "C" fn C_EncryptUpdate(
     encrypted: *mut CK_BYTE,
     encrypted_length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let (data, encrypted) = unsafe { (bytes(data, length)?, Buffer::new(encrypted, encrypted_length)?) };
-        encrypted.fill(|room| operations::encrypt_update(module, session, data, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { convert(session, KIND, (data, length), (encrypted, encrypted_length), operations::encrypt_update) }
 }
 
 /// PKCS#11 v3.0 §5.8.4.
@@ -71,9 +53,6 @@ pub(super) unsafe extern "C" fn C_EncryptFinal(
     encrypted: *mut CK_BYTE,
     length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let encrypted = unsafe { Buffer::new(encrypted, length) }?;
-        encrypted.fill(|room| operations::encrypt_final(module, session, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { give(session, KIND, (encrypted, length), operations::encrypt_final) }
 }

@@ -36,6 +36,7 @@ mod sessions;
 pub(crate) mod signals;
 mod signatures;
 mod slots;
+mod stages;
 mod template;
 mod text;
 mod tokens;

@@ -1,11 +1,6 @@
 //! Signing and message authentication codes (PKCS#11 v3.0 §5.13).
 
-use super::{
-    entry::{in_operation, in_session},
-    mechanism,
-    output::Buffer,
-    pointer::bytes,
-};
+use super::stages::{begin, convert, give, take};
 use crate::operations;
 use cryptoki_sys::{CK_BYTE, CK_FLAGS, CK_MECHANISM, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE, CK_ULONG, CKF_SIGN};
 
@@ -18,16 +13,9 @@ pub(super) unsafe extern "C" fn C_SignInit(
     mechanism: *mut CK_MECHANISM,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    in_session(session, |module, session| {
-        // SAFETY: see `super`.
-        match unsafe { mechanism::mechanism(mechanism) }? {
-            Some(mechanism) => operations::sign_init(module, session, &mechanism, key),
-            None => {
-                operations::cancel(session, KIND);
-                Ok(())
-            }
-        }
-    })
+    let init = |module: &_, session: &_, mechanism: &_| operations::sign_init(module, session, mechanism, key);
+    // SAFETY: see `super`.
+    unsafe { begin(session, KIND, mechanism, init) }
 }
 
 /// PKCS#11 v3.0 §5.13.2.
@@ -39,11 +27,8 @@ pub(super) unsafe extern "C" fn C_Sign(
     signature: *mut CK_BYTE,
     signature_length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let (data, signature) = unsafe { (bytes(data, length)?, Buffer::new(signature, signature_length)?) };
-        signature.fill(|room| operations::sign(module, session, data, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { convert(session, KIND, (data, length), (signature, signature_length), operations::sign) }
 }
 
 /// PKCS#11 v3.0 §5.13.3.
@@ -53,11 +38,8 @@ pub(super) unsafe extern "C" fn C_SignUpdate(
     part: *mut CK_BYTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let part = unsafe { bytes(part, length) }?;
-        operations::sign_update(module, session, part)
-    })
+    // SAFETY: see `super`.
+    unsafe { take(session, KIND, (part, length), operations::sign_update) }
 }
 
 /// PKCS#11 v3.0 §5.13.4.
@@ -67,9 +49,6 @@ pub(super) unsafe extern "C" fn C_SignFinal(
     signature: *mut CK_BYTE,
     length: *mut CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let signature = unsafe { Buffer::new(signature, length) }?;
-        signature.fill(|room| operations::sign_final(module, session, room))
-    })
+    // SAFETY: see `super`.
+    unsafe { give(session, KIND, (signature, length), operations::sign_final) }
 }

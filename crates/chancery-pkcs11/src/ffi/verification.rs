@@ -1,9 +1,9 @@
 //! Verifying them (PKCS#11 v3.0 §5.15).
 
 use super::{
-    entry::{in_operation, in_session},
-    mechanism,
+    entry::in_operation,
     pointer::bytes,
+    stages::{begin, take},
 };
 use crate::operations;
 use cryptoki_sys::{CK_BYTE, CK_FLAGS, CK_MECHANISM, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE, CK_ULONG, CKF_VERIFY};
@@ -17,16 +17,9 @@ pub(super) unsafe extern "C" fn C_VerifyInit(
     mechanism: *mut CK_MECHANISM,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    in_session(session, |module, session| {
-        // SAFETY: see `super`.
-        match unsafe { mechanism::mechanism(mechanism) }? {
-            Some(mechanism) => operations::verify_init(module, session, &mechanism, key),
-            None => {
-                operations::cancel(session, KIND);
-                Ok(())
-            }
-        }
-    })
+    let init = |module: &_, session: &_, mechanism: &_| operations::verify_init(module, session, mechanism, key);
+    // SAFETY: see `super`.
+    unsafe { begin(session, KIND, mechanism, init) }
 }
 
 /// PKCS#11 v3.0 §5.15.2.
@@ -52,11 +45,8 @@ pub(super) unsafe extern "C" fn C_VerifyUpdate(
     part: *mut CK_BYTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let part = unsafe { bytes(part, length) }?;
-        operations::verify_update(module, session, part)
-    })
+    // SAFETY: see `super`.
+    unsafe { take(session, KIND, (part, length), operations::verify_update) }
 }
 
 /// PKCS#11 v3.0 §5.15.4.
@@ -66,9 +56,6 @@ pub(super) unsafe extern "C" fn C_VerifyFinal(
     signature: *mut CK_BYTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    in_operation(session, KIND, |module, session| {
-        // SAFETY: see `super`.
-        let signature = unsafe { bytes(signature, length) }?;
-        operations::verify_final(module, session, signature)
-    })
+    // SAFETY: see `super`.
+    unsafe { take(session, KIND, (signature, length), operations::verify_final) }
 }
