@@ -6,10 +6,10 @@
 //! **Not here**: lengths and parameters (`cipher`).
 
 use super::{
+    bytes::GatheredBytes,
     cipher::{Sealing, suits},
     encrypt::cipher,
     keys,
-    scheme::Gathered,
     stage::Turn,
 };
 use crate::{
@@ -30,9 +30,7 @@ use zeroize::Zeroizing;
 pub(super) struct Decrypting {
     key: Arc<Key>,
     sealing: Sealing,
-    gathered: Gathered,
-    /// Bytes gathered.
-    length: usize,
+    data: GatheredBytes,
 }
 
 /// C_DecryptInit.
@@ -44,8 +42,7 @@ pub fn decrypt_init(module: &Module, session: &Session, mechanism: &Mechanism, k
     let cipher = cipher(module, session, mechanism)?;
     let key = keys::held(module, session, key, |algorithm| suits(cipher, algorithm), Purpose::Encrypt)?;
     let sealing = Sealing::new(cipher, mechanism, keys::algorithm(&key)?)?;
-    let gathered = Gathered::bytes();
-    session.operations().decrypt.begin(Decrypting { key, sealing, gathered, length: 0 })
+    session.operations().decrypt.begin(Decrypting { key, sealing, data: GatheredBytes::default() })
 }
 
 /// C_Decrypt.
@@ -79,7 +76,7 @@ pub fn decrypt_update(_: &Module, session: &Session, part: &[u8], room: Room) ->
 /// # Errors
 /// As PKCS#11 v3.0 §5.10.4.
 pub fn decrypt_final(module: &Module, session: &Session, room: Room) -> Result<Output> {
-    let needed = |decrypting: &Decrypting| room.lacks(decrypting.sealing.plaintext_length(decrypting.length));
+    let needed = |decrypting: &Decrypting| room.lacks(decrypting.sealing.plaintext_length(decrypting.data.len()));
     let turn = session.operations().decrypt.last(needed)?;
     match turn {
         Turn::Needs(length) => Ok(Output::Needs(length)),
@@ -89,13 +86,11 @@ pub fn decrypt_final(module: &Module, session: &Session, room: Room) -> Result<O
 
 impl Decrypting {
     fn add(&mut self, part: &[u8]) -> Result<()> {
-        self.gathered.add(part).map_err(|_| Rv(CKR_ENCRYPTED_DATA_LEN_RANGE))?;
-        self.length += part.len();
-        Ok(())
+        self.data.add(part).map_err(|_| Rv(CKR_ENCRYPTED_DATA_LEN_RANGE))
     }
 
     fn finish(self, remote: &Remote) -> Result<Zeroizing<Vec<u8>>> {
-        let ciphertext = self.gathered.finish().to_vec();
+        let ciphertext = self.data.finish().to_vec();
         if !self.sealing.takes_ciphertext(ciphertext.len()) {
             return Err(Rv(CKR_ENCRYPTED_DATA_LEN_RANGE));
         }

@@ -6,9 +6,9 @@
 //! **Not here**: lengths and parameters (`cipher`).
 
 use super::{
+    bytes::GatheredBytes,
     cipher::{Sealing, suits},
     keys::{self, Public},
-    scheme::Gathered,
     stage::Turn,
     table::{Cipher, Does, row_of},
 };
@@ -31,9 +31,7 @@ use zeroize::Zeroizing;
 pub(super) struct Encrypting {
     encryptor: Encryptor,
     sealing: Sealing,
-    gathered: Gathered,
-    /// Bytes gathered.
-    length: usize,
+    data: GatheredBytes,
 }
 
 enum Encryptor {
@@ -69,8 +67,7 @@ pub fn encrypt_init(module: &Module, session: &Session, mechanism: &Mechanism, k
         (Encryptor::Secret(key), algorithm)
     };
     let sealing = Sealing::new(cipher, mechanism, algorithm)?;
-    let gathered = Gathered::bytes();
-    session.operations().encrypt.begin(Encrypting { encryptor, sealing, gathered, length: 0 })
+    session.operations().encrypt.begin(Encrypting { encryptor, sealing, data: GatheredBytes::default() })
 }
 
 /// C_Encrypt.
@@ -83,7 +80,7 @@ pub fn encrypt(module: &Module, session: &Session, data: &[u8], room: Room) -> R
     match turn {
         Turn::Needs(length) => Ok(Output::Needs(length)),
         Turn::Go(mut encrypting) => {
-            encrypting.add(data)?;
+            encrypting.data.add(data)?;
             encrypting.finish(&module.remote).map(Output::from)
         }
     }
@@ -95,7 +92,7 @@ pub fn encrypt(module: &Module, session: &Session, data: &[u8], room: Room) -> R
 /// As PKCS#11 v3.0 §5.8.3.
 pub fn encrypt_update(_: &Module, session: &Session, part: &[u8], room: Room) -> Result<Output> {
     let part = if room == Room::Ask { &[] } else { part };
-    session.operations().encrypt.part(|encrypting| encrypting.add(part))?;
+    session.operations().encrypt.part(|encrypting| encrypting.data.add(part))?;
     Ok(if room == Room::Ask { Output::Needs(0) } else { Output::from(Vec::new()) })
 }
 
@@ -104,7 +101,7 @@ pub fn encrypt_update(_: &Module, session: &Session, part: &[u8], room: Room) ->
 /// # Errors
 /// As PKCS#11 v3.0 §5.8.4.
 pub fn encrypt_final(module: &Module, session: &Session, room: Room) -> Result<Output> {
-    let needed = |encrypting: &Encrypting| room.lacks(encrypting.sealing.ciphertext_length(encrypting.length));
+    let needed = |encrypting: &Encrypting| room.lacks(encrypting.sealing.ciphertext_length(encrypting.data.len()));
     let turn = session.operations().encrypt.last(needed)?;
     match turn {
         Turn::Needs(length) => Ok(Output::Needs(length)),
@@ -113,14 +110,8 @@ pub fn encrypt_final(module: &Module, session: &Session, room: Room) -> Result<O
 }
 
 impl Encrypting {
-    fn add(&mut self, part: &[u8]) -> Result<()> {
-        self.gathered.add(part)?;
-        self.length += part.len();
-        Ok(())
-    }
-
     fn finish(self, remote: &Remote) -> Result<Vec<u8>> {
-        let plaintext = self.gathered.finish();
+        let plaintext = self.data.finish();
         if !self.sealing.takes_plaintext(plaintext.len()) {
             return Err(Rv(CKR_DATA_LEN_RANGE));
         }

@@ -8,6 +8,7 @@
 //!
 //! **Not here**: finding (C_FindObjects is `ffi`'s, over a list of handles), making keys (`objects`).
 
+mod bytes;
 mod cipher;
 mod decrypt;
 mod derive;

@@ -6,7 +6,7 @@
 //!
 //! **Not here**: who signs (`sign`), who verifies (`verify`).
 
-use super::{hashing::Hasher, table::Signs};
+use super::{bytes::GatheredBytes, hashing::Hasher, table::Signs};
 use crate::{
     mechanism::{Mechanism, Parameter},
     module::config::Quirks,
@@ -23,8 +23,6 @@ use zeroize::Zeroizing;
 
 /// The most bytes that the service takes of anything.
 pub(super) const MOST_BYTES: usize = 3 << 20;
-/// The most bytes that are gathered: a ciphertext is a little longer.
-const MOST_GATHERED: usize = MOST_BYTES + 16;
 /// The longest user id of SM2 (GB/T 32918.2 §5.5).
 const MOST_USER_ID: usize = 8191;
 /// The longest digest that ECDSA is given.
@@ -49,13 +47,13 @@ pub(super) enum Gathered {
     /// Hashed as it comes.
     Hash(Hasher),
     /// Kept.
-    Bytes(Zeroizing<Vec<u8>>),
+    Bytes(GatheredBytes),
 }
 
 impl Gathered {
     /// None so far, to be kept.
     pub(super) fn bytes() -> Self {
-        Self::Bytes(Zeroizing::default())
+        Self::Bytes(GatheredBytes::default())
     }
 
     /// More data.
@@ -64,32 +62,20 @@ impl Gathered {
     /// `CKR_DATA_LEN_RANGE`: more than the service takes.
     pub(super) fn add(&mut self, part: &[u8]) -> Result<()> {
         match self {
-            Self::Hash(hasher) => hasher.update(part),
-            Self::Bytes(bytes) if part.len() <= MOST_GATHERED.saturating_sub(bytes.len()) => {
-                reserve(bytes, part.len());
-                bytes.extend_from_slice(part);
+            Self::Hash(hasher) => {
+                hasher.update(part);
+                Ok(())
             }
-            Self::Bytes(_) => return Err(Rv(CKR_DATA_LEN_RANGE)),
+            Self::Bytes(bytes) => bytes.add(part),
         }
-        Ok(())
     }
 
     /// The digest, or the data.
     pub(super) fn finish(self) -> Zeroizing<Vec<u8>> {
         match self {
             Self::Hash(hasher) => Zeroizing::new(hasher.finish()),
-            Self::Bytes(bytes) => bytes,
+            Self::Bytes(bytes) => bytes.finish(),
         }
-    }
-}
-
-/// Makes room for so many bytes. A vector that grows by itself leaves its former bytes in memory.
-fn reserve(bytes: &mut Zeroizing<Vec<u8>>, more: usize) {
-    if bytes.capacity() - bytes.len() < more {
-        let room = (bytes.len() + more).max(2 * bytes.capacity());
-        let mut larger = Zeroizing::new(Vec::with_capacity(room));
-        larger.extend_from_slice(bytes);
-        *bytes = larger;
     }
 }
 
